@@ -1,0 +1,1 @@
+"""Modules of the fixture generator; run `generate.py` beside this folder."""

@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// CI sets WARNINGS_AS_ERRORS=1; a user's newer compiler may warn about more than ours does.
+let strict = Context.environment["WARNINGS_AS_ERRORS"] == "1"
+
+let swiftSettings: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+  ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "resloratool",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "resloratool", targets: ["resloratool"]),
+    .library(
+      name: "ResLoRA",
+      targets: ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "Adapters", "Merging", "Folding"]
+    ),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .systemLibrary(
+      name: "CLAPACK", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CPlatform"),
+    .target(name: "CKernels", cSettings: cSettings),
+
+    module("Tensors", ["CKernels"]),
+    module("ByteIO", ["Tensors", "CPlatform", "CZlib"]),
+    module("Safetensors", ["Tensors", "ByteIO"]),
+    module("TorchCheckpoint", ["Tensors", "ByteIO", "CZlib"]),
+    module("Adapters", ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint"]),
+    module("Merging", ["Tensors", "Adapters", "CKernels", "CLAPACK"]),
+    module("Folding", ["Tensors", "Adapters", "Merging", "CKernels"]),
+    .executableTarget(
+      name: "resloratool",
+      dependencies: [
+        "Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "Adapters", "Merging", "Folding",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings
+    ),
+
+    .target(
+      name: "TestSupport", dependencies: ["Tensors", "ByteIO"], path: "Tests/TestSupport",
+      swiftSettings: swiftSettings),
+    tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
+    tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
+    tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+    tests("TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
+    tests(
+      "AdaptersTests",
+      ["Adapters", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors", "TestSupport"]),
+    tests(
+      "MergingTests",
+      ["Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+    tests(
+      "FoldingTests",
+      ["Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "CKernels", "TestSupport"]),
+    tests("CLITests", ["resloratool", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

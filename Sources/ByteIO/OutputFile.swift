@@ -1,0 +1,126 @@
+internal import Tensors
+
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// A file that appears under its name only when it is complete.
+///
+/// Bytes go to a temporary file in the same folder, whose name starts with a dot and ends in
+/// `.partial`, so that no pattern for model files matches it. `commit` flushes it, checks its size,
+/// gives it the mode of the file it replaces and renames it; without `commit` it is removed.
+/// Temporaries that a killed run of the tool left behind are removed first: each holds a lock
+/// while its owner lives. Writes are safe from several threads.
+public final class OutputFile: Sendable {
+  /// Where the file will appear.
+  public let path: String
+  /// The size it will have.
+  public let size: Int
+
+  let descriptor: Int32
+  private let temporary: TemporaryName
+  private let replacing: Bool
+
+  /// Creates the temporary file and reserves its space.
+  ///
+  /// - Throws: `FileError.exists` where the path is taken and `replacing` is false,
+  ///   `FileError.noSpace`, `SystemError`.
+  public init(path: String, size: Int, replacing: Bool) throws {
+    if !replacing, try SystemCalls.status(path: path) != nil { throw FileError.exists(path: path) }
+    try Paths.requireSpace(size, at: path)
+    TemporaryName.removeAbandoned(besides: path)
+    let temporary = TemporaryName(for: path)
+    let descriptor = try SystemCalls.open(temporary.path, O_RDWR | O_CREAT | O_EXCL)
+    do {
+      _ = SystemCalls.lock(descriptor)
+      try SystemCalls.reserve(descriptor, size: size, path: path)
+    } catch {
+      SystemCalls.remove(temporary.path)
+      SystemCalls.close(descriptor)
+      throw error
+    }
+    self.path = path
+    self.size = size
+    self.replacing = replacing
+    self.descriptor = descriptor
+    self.temporary = temporary
+  }
+
+  deinit {
+    // After a commit the temporary name is gone and removing it does nothing.
+    SystemCalls.remove(temporary.path)
+    SystemCalls.close(descriptor)
+  }
+
+  /// Writes bytes at a position.
+  public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    try SystemCalls.write(descriptor, at: offset, bytes, path: path)
+  }
+
+  /// Copies a range of another file, inside the kernel where it can.
+  ///
+  /// `scratch` is working space for file systems that can't.
+  public func copy(
+    from file: ReadableFile, at sourceOffset: Int, count: Int, to offset: Int,
+    scratch: UnsafeMutableRawBufferPointer
+  ) throws {
+    var done = 0
+    while done < count {
+      let copied = SystemCalls.copy(
+        from: file.descriptor, at: sourceOffset + done, to: descriptor, at: offset + done,
+        count: count - done)
+      if copied == 0 { break }
+      done += copied
+    }
+    while done < count {
+      let piece = UnsafeMutableRawBufferPointer(
+        rebasing: scratch[..<min(scratch.count, count - done)])
+      try file.read(at: sourceOffset + done, into: piece)
+      try write(UnsafeRawBufferPointer(piece), at: offset + done)
+      done += piece.count
+    }
+  }
+
+  /// Reads back bytes that were written.
+  public func readBack(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    let count = try SystemCalls.read(descriptor, at: offset, into: buffer, path: path)
+    guard count == buffer.count else {
+      throw FileError.endedEarly(path: path, offset: offset + count, missing: buffer.count - count)
+    }
+  }
+
+  /// Flushes what was written to the disk; an error is final.
+  public func synchronize() throws {
+    try SystemCalls.synchronize(descriptor, path: path)
+  }
+
+  /// Gives the file its name.
+  ///
+  /// - Throws: `FileError.wrongSize` where bytes are missing, `FileError.exists` where another
+  ///   process took the name meanwhile, `SystemError`.
+  public func commit() throws {
+    try synchronize()
+    let found = try SystemCalls.status(descriptor: descriptor, path: path).size
+    guard found == size else {
+      throw FileError.wrongSize(path: path, found: found, expected: size)
+    }
+    let replaced = replacing ? try SystemCalls.status(path: path) : nil
+    let mode = replaced?.mode ?? (0o666 & ~SystemCalls.fileModeMask())
+    try SystemCalls.setMode(descriptor, mode, path: path)
+    guard try SystemCalls.rename(temporary.path, path, replacing: replacing) else {
+      throw FileError.exists(path: path)
+    }
+    try SystemCalls.synchronizeFolder(Paths.parent(of: path))
+  }
+
+  /// Writes a small file in one go, atomically.
+  public static func write(_ bytes: [UInt8], to path: String, replacing: Bool) throws {
+    let file = try OutputFile(path: path, size: bytes.count, replacing: replacing)
+    try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+    try file.commit()
+  }
+}

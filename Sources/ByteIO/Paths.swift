@@ -1,0 +1,80 @@
+/// Operations on paths and folders, without opening files.
+package enum Paths {
+  /// What lies at a path.
+  package enum Kind: Sendable {
+    /// Nothing is there.
+    case absent
+    /// A regular file.
+    case file
+    /// A folder.
+    case folder
+    /// A FIFO, socket or device.
+    case other
+  }
+
+  /// What lies at a path, links followed.
+  package static func kind(of path: String) throws(SystemError) -> Kind {
+    guard let status = try SystemCalls.status(path: path) else { return .absent }
+    return status.isRegular ? .file : status.isFolder ? .folder : .other
+  }
+
+  /// The names in a folder, sorted by bytes.
+  package static func entries(of folder: String) throws(SystemError) -> [String] {
+    try SystemCalls.entries(of: folder)
+  }
+
+  /// The folder that holds a path: `.` for a bare name.
+  package static func parent(of path: String) -> String {
+    let trimmed = withoutTrailingSlashes(path)
+    guard let slash = trimmed.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+  }
+
+  /// The last component of a path.
+  package static func name(of path: String) -> String {
+    let trimmed = withoutTrailingSlashes(path)
+    guard let slash = trimmed.utf8.lastIndex(of: UInt8(ascii: "/")) else { return trimmed }
+    return String(trimmed[trimmed.utf8.index(after: slash)...])
+  }
+
+  /// The last component's part from its last dot, without the dot; empty where there is none.
+  package static func fileExtension(of path: String) -> String {
+    let name = name(of: path)
+    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot != name.startIndex else {
+      return ""
+    }
+    return String(name[name.utf8.index(after: dot)...])
+  }
+
+  /// The path without its last component's extension.
+  package static func withoutExtension(_ path: String) -> String {
+    let trimmed = withoutTrailingSlashes(path)
+    let suffix = fileExtension(of: trimmed)
+    return suffix.isEmpty ? trimmed : String(trimmed.dropLast(suffix.count + 1))
+  }
+
+  /// A name inside a folder.
+  package static func join(_ folder: String, _ name: String) -> String {
+    folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
+  }
+
+  /// The absolute path with links resolved, or nil where it leads nowhere.
+  package static func resolved(_ path: String) -> String? { SystemCalls.resolvedPath(path) }
+
+  /// The path without slashes at its end.
+  package static func withoutTrailingSlashes(_ path: String) -> String {
+    var end = path.endIndex
+    while end > path.startIndex {
+      let before = path.index(before: end)
+      guard path[before] == "/", before > path.startIndex else { break }
+      end = before
+    }
+    return String(path[..<end])
+  }
+
+  /// Throws unless at least `needed` bytes are free where `path` will be written.
+  package static func requireSpace(_ needed: Int, at path: String) throws {
+    guard let free = SystemCalls.freeBytes(at: parent(of: path)) else { return }
+    guard free >= needed else { throw FileError.noSpace(path: path, needed: needed, free: free) }
+  }
+}

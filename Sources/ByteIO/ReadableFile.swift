@@ -1,0 +1,70 @@
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// A regular file opened for reading at positions, from any thread.
+///
+/// Nothing is mapped: a mapped file that another process shortens kills the reader with SIGBUS,
+/// a positioned read reports it.
+public final class ReadableFile: Sendable {
+  /// The path it was opened by.
+  public let path: String
+  /// The size in bytes when it was opened.
+  public let size: Int
+
+  let descriptor: Int32
+
+  /// Opens a file without waiting, whatever it is.
+  ///
+  /// - Throws: `SystemError` where it can't be opened, `FileError.notARegularFile` for a folder,
+  ///   FIFO, socket or device.
+  public init(path: String) throws {
+    descriptor = try SystemCalls.open(path, O_RDONLY | O_NONBLOCK)
+    do {
+      let status = try SystemCalls.status(descriptor: descriptor, path: path)
+      guard status.isRegular else { throw FileError.notARegularFile(path: path) }
+      self.path = path
+      size = status.size
+    } catch {
+      SystemCalls.close(descriptor)
+      throw error
+    }
+  }
+
+  deinit { SystemCalls.close(descriptor) }
+
+  /// Fills a buffer from a position.
+  ///
+  /// - Throws: `FileError.endedEarly` where the file ends inside the range.
+  public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    let count = try SystemCalls.read(descriptor, at: offset, into: buffer, path: path)
+    guard count == buffer.count else {
+      throw FileError.endedEarly(path: path, offset: offset + count, missing: buffer.count - count)
+    }
+  }
+
+  /// The bytes of a range.
+  public func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      try read(
+        at: offset,
+        into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+      initialized = count
+    }
+  }
+
+  /// The whole content of a small file.
+  ///
+  /// - Throws: `FileError.tooLarge` beyond `limit` bytes, before anything is read.
+  public static func contents(of path: String, limit: Int) throws -> [UInt8] {
+    let file = try ReadableFile(path: path)
+    guard file.size <= limit else {
+      throw FileError.tooLarge(path: path, found: file.size, limit: limit)
+    }
+    return try file.bytes(at: 0, count: file.size)
+  }
+}

@@ -1,0 +1,238 @@
+// The calls into the operating system, each once: EINTR is retried, errno becomes `SystemError`.
+
+internal import CPlatform
+
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+enum SystemCalls {
+  /// What `stat` tells of a path that the package asks about.
+  struct Status {
+    let isRegular: Bool
+    let isFolder: Bool
+    let size: Int
+    let mode: UInt32
+    let device: UInt64
+    let inode: UInt64
+
+    init(_ raw: stat) {
+      isRegular = raw.st_mode & S_IFMT == S_IFREG
+      isFolder = raw.st_mode & S_IFMT == S_IFDIR
+      size = Int(raw.st_size)
+      mode = UInt32(raw.st_mode) & 0o7777
+      device = UInt64(truncatingIfNeeded: raw.st_dev)
+      inode = UInt64(truncatingIfNeeded: raw.st_ino)
+    }
+  }
+
+  static func retrying(
+    _ operation: String, _ path: String, _ call: () -> Int
+  ) throws(SystemError) -> Int {
+    while true {
+      let result = call()
+      if result >= 0 { return result }
+      if errno != EINTR { throw .current(operation, path) }
+    }
+  }
+
+  static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> Int32
+  {
+    let verb = flags & O_CREAT == 0 ? "open" : "create"
+    #if canImport(Darwin)
+      return Int32(try retrying(verb, path) { Int(Darwin.open(path, flags | O_CLOEXEC, mode)) })
+    #elseif canImport(Glibc)
+      return Int32(try retrying(verb, path) { Int(Glibc.open(path, flags | O_CLOEXEC, mode)) })
+    #else
+      return Int32(try retrying(verb, path) { Int(Musl.open(path, flags | O_CLOEXEC, mode)) })
+    #endif
+  }
+
+  static func close(_ descriptor: Int32) {
+    #if canImport(Darwin)
+      _ = Darwin.close(descriptor)
+    #elseif canImport(Glibc)
+      _ = Glibc.close(descriptor)
+    #else
+      _ = Musl.close(descriptor)
+    #endif
+  }
+
+  static func status(descriptor: Int32, path: String) throws(SystemError) -> Status {
+    var raw = stat()
+    _ = try retrying("inspect", path) { Int(fstat(descriptor, &raw)) }
+    return Status(raw)
+  }
+
+  /// The status of what the path leads to, or nil where there is nothing.
+  static func status(path: String) throws(SystemError) -> Status? {
+    var raw = stat()
+    if stat(path, &raw) == 0 { return Status(raw) }
+    if errno == ENOENT || errno == ENOTDIR { return nil }
+    throw .current("inspect", path)
+  }
+
+  /// Reads until the buffer is full or the file ends; returns the bytes read.
+  static func read(
+    _ descriptor: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer, path: String
+  ) throws(SystemError) -> Int {
+    var done = 0
+    while done < buffer.count {
+      let count = try retrying("read", path) {
+        pread(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset + done))
+      }
+      if count == 0 { break }
+      done += count
+    }
+    return done
+  }
+
+  static func write(
+    _ descriptor: Int32, at offset: Int, _ buffer: UnsafeRawBufferPointer, path: String
+  ) throws(SystemError) {
+    var done = 0
+    while done < buffer.count {
+      done += try retrying("write", path) {
+        pwrite(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset + done))
+      }
+    }
+  }
+
+  static func synchronize(_ descriptor: Int32, path: String) throws(SystemError) {
+    // Not retried: after a failed fsync the kernel may have dropped the pages.
+    if fsync(descriptor) != 0 { throw .current("flush to disk", path) }
+  }
+
+  /// Flushes a folder's entries, so that a rename survives a power cut.
+  static func synchronizeFolder(_ path: String) throws(SystemError) {
+    let descriptor = try open(path, O_RDONLY)
+    defer { close(descriptor) }
+    // Some file systems do not let a folder be synchronised; they order renames themselves.
+    if fsync(descriptor) != 0, errno != EINVAL { throw .current("flush to disk", path) }
+  }
+
+  /// Gives the file its final size and, where the file system can, its disk blocks.
+  static func reserve(_ descriptor: Int32, size: Int, path: String) throws(SystemError) {
+    #if canImport(Darwin)
+      let code: Int32 = EOPNOTSUPP
+    #else
+      let code = size == 0 ? 0 : posix_fallocate(descriptor, 0, off_t(size))
+    #endif
+    if code == 0 { return }
+    guard code == EOPNOTSUPP || code == EINVAL || code == EINTR else {
+      throw SystemError(operation: "reserve space for", path: path, code: code)
+    }
+    _ = try retrying("resize", path) { Int(ftruncate(descriptor, off_t(size))) }
+  }
+
+  /// Copies within the kernel; returns the bytes copied, 0 where that can't be done.
+  static func copy(
+    from source: Int32, at sourceOffset: Int, to target: Int32, at targetOffset: Int, count: Int
+  ) -> Int {
+    #if os(Linux)
+      var from = Int64(sourceOffset)
+      var to = Int64(targetOffset)
+      return max(0, rl_copy_file_range(source, &from, target, &to, UInt(count)))
+    #else
+      return 0
+    #endif
+  }
+
+  /// Renames; where `replacing` is false, an existing target is left alone and the result is false.
+  static func rename(_ source: String, _ target: String, replacing: Bool) throws(SystemError) -> Bool
+  {
+    if replacing {
+      #if canImport(Darwin)
+        let result = Darwin.rename(source, target)
+      #elseif canImport(Glibc)
+        let result = Glibc.rename(source, target)
+      #else
+        let result = Musl.rename(source, target)
+      #endif
+      if result != 0 { throw .current("rename to", target) }
+      return true
+    }
+    #if canImport(Darwin)
+      let result = renamex_np(source, target, UInt32(RENAME_EXCL))
+    #else
+      let result = rl_rename(source, target, 1)
+    #endif
+    if result == 0 { return true }
+    if errno == EEXIST { return false }
+    guard errno == EINVAL || errno == ENOSYS || errno == ENOTSUP else {
+      throw .current("rename to", target)
+    }
+    // A file system without that flag: look first, which leaves a small window.
+    guard try status(path: target) == nil else { return false }
+    return try rename(source, target, replacing: true)
+  }
+
+  /// Exchanges two paths in one step; false where the file system can't.
+  static func exchange(_ first: String, _ second: String) -> Bool {
+    #if canImport(Darwin)
+      return renamex_np(first, second, UInt32(RENAME_SWAP)) == 0
+    #else
+      return rl_rename(first, second, 2) == 0
+    #endif
+  }
+
+  static func remove(_ path: String) {
+    _ = unlink(path)
+  }
+
+  static func makeFolder(_ path: String) throws(SystemError) {
+    if mkdir(path, 0o777) != 0 { throw .current("create folder", path) }
+  }
+
+  static func removeFolder(_ path: String) {
+    _ = rmdir(path)
+  }
+
+  /// Names in a folder without `.` and `..`, sorted by bytes.
+  static func entries(of folder: String) throws(SystemError) -> [String] {
+    guard let stream = opendir(folder) else { throw .current("list", folder) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// Takes an exclusive lock that ends with the descriptor; false when another process holds it.
+  static func lock(_ descriptor: Int32) -> Bool {
+    flock(descriptor, LOCK_EX | LOCK_NB) == 0
+  }
+
+  static func setMode(_ descriptor: Int32, _ mode: UInt32, path: String) throws(SystemError) {
+    _ = try retrying("set the mode of", path) { Int(fchmod(descriptor, mode_t(mode))) }
+  }
+
+  /// The process's file-mode mask, read without changing it where the system allows.
+  static func fileModeMask() -> UInt32 {
+    let mask = umask(0o022)
+    umask(mask)
+    return UInt32(mask)
+  }
+
+  static func freeBytes(at path: String) -> Int? {
+    var raw = statvfs()
+    guard statvfs(path, &raw) == 0 else { return nil }
+    return Int(clamping: UInt64(raw.f_bavail).multipliedReportingOverflow(by: UInt64(raw.f_frsize)).partialValue)
+  }
+
+  static func resolvedPath(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  static func processIdentifier() -> Int { Int(getpid()) }
+}

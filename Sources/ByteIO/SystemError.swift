@@ -1,0 +1,88 @@
+public import Tensors
+
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// A failed call into the operating system: what was tried, on which path, and its errno.
+public struct SystemError: DiagnosableError, Equatable {
+  /// What was tried, as a verb: "open", "write".
+  public let operation: String
+  /// The file or folder concerned.
+  public let path: String
+  /// The value of errno.
+  public let code: Int32
+
+  /// Describes a failure.
+  public init(operation: String, path: String, code: Int32) {
+    self.operation = operation
+    self.path = path
+    self.code = code
+  }
+
+  /// Always a resource failure, except a path that is not there, which is bad input.
+  public var failureKind: FailureKind {
+    code == ENOENT || code == ENOTDIR ? .badData : .resource
+  }
+
+  /// `path: can't open: No such file or directory`
+  public var description: String {
+    "\(path.escapedForTerminal): can't \(operation): \(String(cString: strerror(code)))"
+  }
+
+  /// The failure of the call that just returned.
+  static func current(_ operation: String, _ path: String) -> SystemError {
+    SystemError(operation: operation, path: path, code: errno)
+  }
+}
+
+/// A condition on files that the operating system does not check.
+public enum FileError: DiagnosableError, Equatable {
+  /// A folder, FIFO, socket or device where a regular file is needed.
+  case notARegularFile(path: String)
+  /// The output exists and may not be replaced.
+  case exists(path: String)
+  /// The file ended before the bytes that its header promised: someone shortened it.
+  case endedEarly(path: String, offset: Int, missing: Int)
+  /// The file is larger than a reader accepts.
+  case tooLarge(path: String, found: Int, limit: Int)
+  /// Fewer bytes are free on the disk than the output needs.
+  case noSpace(path: String, needed: Int, free: Int)
+  /// The written file has another size than its layout.
+  case wrongSize(path: String, found: Int, expected: Int)
+
+  /// Content problems are bad data, the others resources.
+  public var failureKind: FailureKind {
+    switch self {
+    case .notARegularFile, .tooLarge, .endedEarly: .badData
+    case .exists: .usage
+    case .noSpace, .wrongSize: .resource
+    }
+  }
+
+  /// One line for the user.
+  public var description: String {
+    switch self {
+    case .notARegularFile(let path):
+      "\(path.escapedForTerminal): not a regular file"
+    case .exists(let path):
+      "\(path.escapedForTerminal): exists already; name another output or pass --force"
+    case .endedEarly(let path, let offset, let missing):
+      "\(path.escapedForTerminal): the file ended while it was read (at byte \(offset), "
+        + "\(missing) more expected); was it replaced meanwhile?"
+    case .tooLarge(let path, let found, let limit):
+      "\(path.escapedForTerminal): file too large for what it should be "
+        + "(found \(found) bytes, expected at most \(limit))"
+    case .noSpace(let path, let needed, let free):
+      "\(path.escapedForTerminal): not enough free disk space "
+        + "(found \(free) bytes, expected \(needed)); free some or write elsewhere with --output"
+    case .wrongSize(let path, let found, let expected):
+      "\(path.escapedForTerminal): wrong size after writing (found \(found), expected \(expected)); "
+        + "the disk or file system lost data"
+    }
+  }
+}

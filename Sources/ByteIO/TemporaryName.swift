@@ -1,0 +1,45 @@
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// The name of an unfinished output beside its final path: `.NAME.HEX.partial`.
+struct TemporaryName {
+  let path: String
+
+  private static let suffix = ".partial"
+
+  init(for target: String) {
+    var generator = SystemRandomNumberGenerator()
+    let token = String(generator.next() as UInt64, radix: 16)
+    path = Paths.join(
+      Paths.parent(of: target), "\(TemporaryName.prefix(for: target))\(token)\(TemporaryName.suffix)")
+  }
+
+  private static func prefix(for target: String) -> String {
+    // A file name holds at most 255 bytes.
+    ".\(Paths.name(of: target).prefix(60))."
+  }
+
+  /// Removes temporaries of the same target whose owner is gone: those nobody has locked.
+  static func removeAbandoned(besides target: String) {
+    let folder = Paths.parent(of: target)
+    let prefix = prefix(for: target)
+    guard let names = try? SystemCalls.entries(of: folder) else { return }
+    for name in names where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
+      let token = name.dropFirst(prefix.count).dropLast(suffix.count)
+      guard !token.isEmpty, token.allSatisfy(\.isHexDigit) else { continue }
+      let path = Paths.join(folder, name)
+      guard let status = try? SystemCalls.status(path: path) else { continue }
+      if status.isFolder {
+        OutputFolder.removeAbandoned(path)
+      } else if let descriptor = try? SystemCalls.open(path, O_RDWR | O_NOFOLLOW) {
+        if SystemCalls.lock(descriptor) { SystemCalls.remove(path) }
+        SystemCalls.close(descriptor)
+      }
+    }
+  }
+}

@@ -1,0 +1,72 @@
+// The inner loops of the package. Everything here is pure: no allocation, no globals, no I/O.
+//
+// Rounding is to nearest, ties to even, everywhere; products are never fused with sums, so every
+// function gives the same bits on every CPU and at every dispatch level.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// MARK: Dispatch
+
+/// Instruction sets a kernel was compiled for; a higher value needs a newer CPU.
+typedef enum {
+  RL_LEVEL_BASELINE = 0,
+  RL_LEVEL_AVX2 = 1,
+  RL_LEVEL_AVX512 = 2,
+} rl_level;
+
+/// The best level this CPU and build support.
+rl_level rl_best_level(void);
+
+// MARK: Conversions of `count` elements, exact where the target can hold the value
+
+void rl_f16_to_f64(const uint16_t *source, double *target, size_t count);
+void rl_bf16_to_f64(const uint16_t *source, double *target, size_t count);
+void rl_f32_to_f64(const float *source, double *target, size_t count);
+void rl_f64_to_f16(const double *source, uint16_t *target, size_t count);
+void rl_f64_to_bf16(const double *source, uint16_t *target, size_t count);
+void rl_f64_to_f32(const double *source, float *target, size_t count);
+void rl_f16_to_f32(const uint16_t *source, float *target, size_t count);
+void rl_bf16_to_f32(const uint16_t *source, float *target, size_t count);
+void rl_f32_to_f16(const float *source, uint16_t *target, size_t count);
+void rl_f32_to_bf16(const float *source, uint16_t *target, size_t count);
+
+// MARK: Fold (Spec, Merging §6.1, §6.2)
+
+/// What one call of a fold kernel saw; callers add the fields up in a fixed order.
+typedef struct {
+  /// Sum of delta squared.
+  double delta_squared;
+  /// Sum of ((stored - w) - delta) squared.
+  double residual_squared;
+  /// Elements whose stored value stayed the same though their delta is not zero.
+  uint64_t unchanged;
+  /// Elements that were finite before and are not after.
+  uint64_t overflowed;
+} rl_fold_statistics;
+
+/// The width in columns that `a` of a fold kernel is padded to, in elements of its type.
+enum { RL_PANEL = 32 };
+
+/// w += b a, in place, `rows` x `columns` row-major without gaps; b is rows x rank; a is rank x
+/// `stride`, its stride a multiple of RL_PANEL, zero beyond `columns`. 16-bit weights accumulate in
+/// float32, the others in float64.
+void rl_fold_bf16(rl_level level, uint16_t *w, size_t rows, size_t columns, const float *b,
+                  const float *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+void rl_fold_f16(rl_level level, uint16_t *w, size_t rows, size_t columns, const float *b,
+                 const float *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+void rl_fold_f32(rl_level level, float *w, size_t rows, size_t columns, const double *b,
+                 const double *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+void rl_fold_f64(rl_level level, double *w, size_t rows, size_t columns, const double *b,
+                 const double *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+
+// MARK: Dense products in float64
+
+/// c (m x n) = x (m x k) y (k x n), or c += x y where `accumulate` is set; all row-major, y and c
+/// with strides of their own; terms are added in the order of k.
+void rl_multiply_f64(rl_level level, const double *x, const double *y, double *c, size_t m,
+                     size_t k, size_t n, size_t y_stride, size_t c_stride, int accumulate);
+
+/// Sum of x[i] y[i], in sixteen lanes that are added up in order.
+double rl_dot_f64(rl_level level, const double *x, const double *y, size_t count);

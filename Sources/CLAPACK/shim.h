@@ -1,0 +1,27 @@
+// The few LAPACK routines the package calls, by their Fortran symbols: Debian's OpenBLAS carries
+// those and not LAPACKE. Accelerate exports the same names on macOS. All matrices column-major.
+#pragma once
+
+#ifdef __APPLE__
+typedef int rl_lapack_int;
+#else
+typedef int rl_lapack_int;
+/// Threads of OpenBLAS; results of its routines depend on the number, so we pin it to one.
+extern void openblas_set_num_threads(int count);
+#endif
+
+/// QR factorisation A = Q R, R in the upper triangle, Q as reflectors below.
+extern void dgeqrf_(const rl_lapack_int *m, const rl_lapack_int *n, double *a,
+                    const rl_lapack_int *lda, double *tau, double *work,
+                    const rl_lapack_int *lwork, rl_lapack_int *info);
+
+/// The first n columns of Q from dgeqrf_'s reflectors.
+extern void dorgqr_(const rl_lapack_int *m, const rl_lapack_int *n, const rl_lapack_int *k,
+                    double *a, const rl_lapack_int *lda, const double *tau, double *work,
+                    const rl_lapack_int *lwork, rl_lapack_int *info);
+
+/// Singular value decomposition A = U diag(s) V^T.
+extern void dgesvd_(const char *jobu, const char *jobvt, const rl_lapack_int *m,
+                    const rl_lapack_int *n, double *a, const rl_lapack_int *lda, double *s,
+                    double *u, const rl_lapack_int *ldu, double *vt, const rl_lapack_int *ldvt,
+                    double *work, const rl_lapack_int *lwork, rl_lapack_int *info);

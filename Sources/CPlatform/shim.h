@@ -1,0 +1,19 @@
+// Linux calls that glibc declares only under _GNU_SOURCE, which Swift's import does not set.
+#pragma once
+
+#ifdef __linux__
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/// copy_file_range(2); -1 and errno where the kernel or file system can't.
+static inline long rl_copy_file_range(int source, int64_t *source_offset, int target,
+                                      int64_t *target_offset, unsigned long count) {
+  return syscall(SYS_copy_file_range, source, source_offset, target, target_offset, count, 0u);
+}
+
+/// renameat2(2) relative to the working folder: `flags` 1 keeps an existing target, 2 exchanges.
+static inline int rl_rename(const char *source, const char *target, unsigned flags) {
+  return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, source, -100, target, flags);
+}
+#endif

@@ -1,0 +1,45 @@
+/// What kind of failure an error is; the command line's exit status follows it.
+public enum FailureKind: Sendable {
+  /// The request itself is wrong.
+  case usage
+  /// A file's content is wrong.
+  case badData
+  /// The operating system refused, or a resource ran out.
+  case resource
+  /// A check that was asked for did not hold.
+  case checkFailed
+}
+
+/// An error made to be shown: one line that names the file, the tensor or block, what was found,
+/// what was expected, and what to do.
+public protocol DiagnosableError: Error, CustomStringConvertible {
+  /// What kind of failure it is.
+  var failureKind: FailureKind { get }
+}
+
+extension String {
+  /// The text with control characters and line separators written as `\u{…}`, so that names from
+  /// a file can't steer a terminal.
+  package var escapedForTerminal: String {
+    guard unicodeScalars.contains(where: \.steersTerminal) else { return self }
+    var escaped = ""
+    for scalar in unicodeScalars {
+      if scalar.steersTerminal {
+        escaped += "\\u{\(String(scalar.value, radix: 16))}"
+      } else {
+        escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return escaped
+  }
+}
+
+extension Unicode.Scalar {
+  /// Controls, separators and the characters that change the direction of text.
+  fileprivate var steersTerminal: Bool {
+    switch value {
+    case 0..<0x20, 0x7f..<0xa0, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069: true
+    default: false
+    }
+  }
+}
