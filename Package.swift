@@ -28,7 +28,10 @@ let package = Package(
     .executable(name: "resloratool", targets: ["resloratool"]),
     .library(
       name: "ResLoRA",
-      targets: ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "Adapters", "Merging", "Folding"]
+      targets: [
+        "Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "Adapters", "Merging", "Folding",
+        "Comparing",
+      ]
     ),
   ],
   dependencies: [
@@ -47,12 +50,13 @@ let package = Package(
     module("Safetensors", ["Tensors", "ByteIO"]),
     module("TorchCheckpoint", ["Tensors", "ByteIO", "CZlib"]),
     module("Adapters", ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint"]),
-    module("Merging", ["Tensors", "Adapters", "CKernels", "CLAPACK"]),
-    module("Folding", ["Tensors", "Adapters", "Merging", "CKernels"]),
+    module("Merging", ["Tensors", "ByteIO", "Adapters", "CKernels", "CLAPACK"]),
+    module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
+    module("Comparing", ["Tensors", "ByteIO"]),
     .executableTarget(
       name: "resloratool",
       dependencies: [
-        "Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "Adapters", "Merging", "Folding",
+        "Tensors", "ByteIO", "Safetensors", "Adapters", "Merging", "Folding", "Comparing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings
@@ -74,6 +78,7 @@ let package = Package(
     tests(
       "FoldingTests",
       ["Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "CKernels", "TestSupport"]),
+    tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
     tests("CLITests", ["resloratool", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

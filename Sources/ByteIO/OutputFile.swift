@@ -12,7 +12,8 @@ internal import Tensors
 ///
 /// Bytes go to a temporary file in the same folder, whose name starts with a dot and ends in
 /// `.partial`, so that no pattern for model files matches it. `commit` flushes it, checks its size,
-/// gives it the mode of the file it replaces and renames it; without `commit` it is removed.
+/// gives it the mode of the file it replaces and renames it; without `commit` it is removed. A link
+/// in the place of the file is replaced, not followed.
 /// Temporaries that a killed run of the tool left behind are removed first: each holds a lock
 /// while its owner lives. Writes are safe from several threads.
 public final class OutputFile: Sendable {
@@ -24,17 +25,36 @@ public final class OutputFile: Sendable {
   let descriptor: Int32
   private let temporary: TemporaryName
   private let replacing: Bool
+  /// The mode of the file it is to replace.
+  private let replacedMode: UInt32?
+
+  /// Checks that a file can appear under a path.
+  ///
+  /// - Throws: `FileError.exists` where the path is taken and `replacing` is false,
+  ///   `FileError.notARegularFile` where it is taken by a folder, device or FIFO; `SystemError`.
+  public static func check(path: String, replacing: Bool) throws {
+    if !replacing, try SystemCalls.status(path: path, followingLinks: false) != nil {
+      throw FileError.exists(path: path)
+    }
+    if let status = try SystemCalls.status(path: path), !status.isRegular {
+      throw FileError.notARegularFile(path: path)
+    }
+  }
 
   /// Creates the temporary file and reserves its space.
   ///
-  /// - Throws: `FileError.exists` where the path is taken and `replacing` is false,
-  ///   `FileError.noSpace`, `SystemError`.
+  /// - Throws: as `check(path:replacing:)`; `FileError.noSpace`, `SystemError`.
   public init(path: String, size: Int, replacing: Bool) throws {
-    if !replacing, try SystemCalls.status(path: path) != nil { throw FileError.exists(path: path) }
+    try OutputFile.check(path: path, replacing: replacing)
+    let replaced = try SystemCalls.status(path: path)
     try Paths.requireSpace(size, at: path)
     TemporaryName.removeAbandoned(besides: path)
     let temporary = TemporaryName(for: path)
-    let descriptor = try SystemCalls.open(temporary.path, O_RDWR | O_CREAT | O_EXCL)
+    // A new file's mode is 0666 less the process's mask from the start; there is no way to ask for
+    // the mask that is safe among threads.
+    let descriptor = try SystemCalls.open(
+      temporary.path, O_RDWR | O_CREAT | O_EXCL, mode: replaced == nil ? 0o666 : 0o600,
+      reportedPath: path)
     do {
       _ = SystemCalls.lock(descriptor)
       try SystemCalls.reserve(descriptor, size: size, path: path)
@@ -46,6 +66,7 @@ public final class OutputFile: Sendable {
     self.path = path
     self.size = size
     self.replacing = replacing
+    replacedMode = replaced?.mode
     self.descriptor = descriptor
     self.temporary = temporary
   }
@@ -109,8 +130,9 @@ public final class OutputFile: Sendable {
       throw FileError.wrongSize(path: path, found: found, expected: size)
     }
     let replaced = replacing ? try SystemCalls.status(path: path) : nil
-    let mode = replaced?.mode ?? (0o666 & ~SystemCalls.fileModeMask())
-    try SystemCalls.setMode(descriptor, mode, path: path)
+    if let mode = replaced?.mode ?? replacedMode {
+      try SystemCalls.setMode(descriptor, mode, path: path)
+    }
     guard try SystemCalls.rename(temporary.path, path, replacing: replacing) else {
       throw FileError.exists(path: path)
     }

@@ -9,7 +9,9 @@
 /// A folder of a few files that appears under its name only when it is complete.
 ///
 /// Files are written into a temporary folder beside it, which is renamed by `commit` and removed
-/// otherwise. A folder it replaces is exchanged in one step where the file system can.
+/// otherwise. A folder it replaces may hold nothing but files of the same names; it is exchanged in
+/// one step where the file system can, and gives its mode to the new one. A link in the place of the
+/// folder is replaced, not followed. The temporary folder is locked while its owner lives.
 public final class OutputFolder: Sendable {
   /// Where the folder will appear.
   public let path: String
@@ -18,23 +20,36 @@ public final class OutputFolder: Sendable {
   private let replacing: Bool
   private let lockDescriptor: Int32
 
-  private static let lockName = ".lock"
-
-  /// Creates the temporary folder.
+  /// Checks that a folder can appear under a path, or replace one with files of these names.
   ///
   /// - Throws: `FileError.exists` where the path is taken and `replacing` is false, or is no
-  ///   folder; `SystemError`.
-  public init(path: String, replacing: Bool) throws {
+  ///   folder; `FileError.foreignFiles` where the folder to replace holds anything else;
+  ///   `SystemError`.
+  public static func check(path: String, names: Set<String>, replacing: Bool) throws {
     let target = Paths.withoutTrailingSlashes(path)
-    if let status = try SystemCalls.status(path: target), !replacing || !status.isFolder {
-      throw FileError.exists(path: target)
+    guard let status = try SystemCalls.status(path: target, followingLinks: false) else { return }
+    guard replacing else { throw FileError.exists(path: target) }
+    // A link is replaced itself; what it leads to stays.
+    if status.isLink { return }
+    guard status.isFolder else { throw FileError.exists(path: target) }
+    let others = try SystemCalls.entries(of: target).filter { name in
+      guard names.contains(name) else { return true }
+      return try SystemCalls.status(path: Paths.join(target, name))?.isFolder ?? false
     }
+    guard others.isEmpty else { throw FileError.foreignFiles(path: target, names: others) }
+  }
+
+  /// Creates the temporary folder for files of these names.
+  ///
+  /// - Throws: as `check(path:names:replacing:)`; `SystemError`.
+  public init(path: String, names: Set<String>, replacing: Bool) throws {
+    try OutputFolder.check(path: path, names: names, replacing: replacing)
+    let target = Paths.withoutTrailingSlashes(path)
     TemporaryName.removeAbandoned(besides: target)
     let temporary = TemporaryName(for: target)
-    try SystemCalls.makeFolder(temporary.path)
+    try SystemCalls.makeFolder(temporary.path, reportedPath: target)
     do {
-      lockDescriptor = try SystemCalls.open(
-        Paths.join(temporary.path, OutputFolder.lockName), O_RDWR | O_CREAT | O_EXCL)
+      lockDescriptor = try SystemCalls.open(temporary.path, O_RDONLY, reportedPath: target)
     } catch {
       SystemCalls.removeFolder(temporary.path)
       throw error
@@ -55,7 +70,9 @@ public final class OutputFolder: Sendable {
 
   /// Gives the folder its name.
   public func commit() throws {
-    SystemCalls.remove(Paths.join(temporary.path, OutputFolder.lockName))
+    if replacing, let status = try SystemCalls.status(path: path), status.isFolder {
+      try SystemCalls.setMode(lockDescriptor, status.mode, path: path)
+    }
     try SystemCalls.synchronizeFolder(temporary.path)
     if try !SystemCalls.rename(temporary.path, path, replacing: false) {
       guard replacing else { throw FileError.exists(path: path) }
@@ -75,16 +92,15 @@ public final class OutputFolder: Sendable {
 
   /// Removes a temporary folder that nobody holds.
   static func removeAbandoned(_ folder: String) {
-    let lock = Paths.join(folder, lockName)
-    if let descriptor = try? SystemCalls.open(lock, O_RDWR | O_NOFOLLOW) {
-      defer { SystemCalls.close(descriptor) }
-      guard SystemCalls.lock(descriptor) else { return }
-    }
-    removeFlat(folder)
+    guard let descriptor = try? SystemCalls.open(folder, O_RDONLY | O_NOFOLLOW) else { return }
+    defer { SystemCalls.close(descriptor) }
+    if SystemCalls.lock(descriptor) { removeFlat(folder) }
   }
 
-  /// Removes a folder and the files in it; a folder inside it stops the removal.
+  /// Removes a folder and the files in it, or a link; a folder inside it stops the removal.
   private static func removeFlat(_ folder: String) {
+    guard let status = try? SystemCalls.status(path: folder, followingLinks: false) else { return }
+    guard status.isFolder else { return SystemCalls.remove(folder) }
     for name in (try? SystemCalls.entries(of: folder)) ?? [] {
       SystemCalls.remove(Paths.join(folder, name))
     }

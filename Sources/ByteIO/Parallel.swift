@@ -3,32 +3,46 @@ internal import Synchronization
 
 /// Runs numbered tasks on several threads.
 package enum Parallel {
-  /// Calls `body(worker, task)` for every task from 0 up to `tasks`, in order of number, on at
-  /// most `threads` threads at once; a worker never runs two tasks at once.
+  /// The number of cores that are on.
+  package static var availableThreads: Int { SystemCalls.coreCount() }
+
+  /// The results of `body` for every task from 0 up to `count`, started in order of number on at
+  /// most `threads` threads at once. Each thread makes a context of its own for its tasks.
   ///
   /// After the first error no new task starts; the error of the lowest-numbered failed task is
-  /// thrown when all have stopped. Results must not depend on which worker runs a task.
-  package static func run(
-    tasks: Int, threads: Int, _ body: @Sendable (_ worker: Int, _ task: Int) throws -> Void
-  ) throws {
+  /// thrown when all have stopped. Results must not depend on which thread runs a task.
+  package static func map<Context, Result: Sendable>(
+    _ count: Int, threads: Int, context: @Sendable () -> Context,
+    _ body: @Sendable (inout Context, Int) throws -> Result
+  ) throws -> [Result] {
     let next = Atomic<Int>(0)
     let failure = Mutex<(task: Int, error: any Error)?>(nil)
-    let workers = max(1, min(threads, tasks))
-    DispatchQueue.concurrentPerform(iterations: workers) { worker in
+    let results = Mutex<[Result?]>([Result?](repeating: nil, count: count))
+    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { _ in
+      var own = context()
       while true {
         let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        guard task < tasks else { return }
+        guard task < count else { return }
         do {
-          try body(worker, task)
+          let result = try body(&own, task)
+          results.withLock { $0[task] = result }
         } catch {
           failure.withLock {
             if task < $0?.task ?? Int.max { $0 = (task, error) }
           }
-          next.store(tasks, ordering: .relaxed)
+          next.store(count, ordering: .relaxed)
           return
         }
       }
     }
     if let failure = failure.withLock({ $0 }) { throw failure.error }
+    return results.withLock { $0.compactMap { $0 } }
+  }
+
+  /// The same for tasks that need no context.
+  package static func map<Result: Sendable>(
+    _ count: Int, threads: Int, _ body: @Sendable (Int) throws -> Result
+  ) throws -> [Result] {
+    try map(count, threads: threads, context: {}) { _, task in try body(task) }
   }
 }

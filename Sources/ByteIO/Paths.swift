@@ -50,7 +50,9 @@ package enum Paths {
   package static func withoutExtension(_ path: String) -> String {
     let trimmed = withoutTrailingSlashes(path)
     let suffix = fileExtension(of: trimmed)
-    return suffix.isEmpty ? trimmed : String(trimmed.dropLast(suffix.count + 1))
+    // In bytes: a dot and a combining mark after it are one character.
+    guard !suffix.isEmpty else { return trimmed }
+    return String(decoding: trimmed.utf8.dropLast(suffix.utf8.count + 1), as: UTF8.self)
   }
 
   /// A name inside a folder.
@@ -60,6 +62,13 @@ package enum Paths {
 
   /// The absolute path with links resolved, or nil where it leads nowhere.
   package static func resolved(_ path: String) -> String? { SystemCalls.resolvedPath(path) }
+
+  /// Whether both paths lead to the same file or folder: by name, hard link or symbolic link.
+  package static func areSame(_ first: String, _ second: String) -> Bool {
+    guard let a = try? SystemCalls.status(path: first), let b = try? SystemCalls.status(path: second)
+    else { return false }
+    return a.device == b.device && a.inode == b.inode
+  }
 
   /// The path without slashes at its end.
   package static func withoutTrailingSlashes(_ path: String) -> String {

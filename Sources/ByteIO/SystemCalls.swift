@@ -15,6 +15,7 @@ enum SystemCalls {
   struct Status {
     let isRegular: Bool
     let isFolder: Bool
+    let isLink: Bool
     let size: Int
     let mode: UInt32
     let device: UInt64
@@ -23,6 +24,7 @@ enum SystemCalls {
     init(_ raw: stat) {
       isRegular = raw.st_mode & S_IFMT == S_IFREG
       isFolder = raw.st_mode & S_IFMT == S_IFDIR
+      isLink = raw.st_mode & S_IFMT == S_IFLNK
       size = Int(raw.st_size)
       mode = UInt32(raw.st_mode) & 0o7777
       device = UInt64(truncatingIfNeeded: raw.st_dev)
@@ -40,15 +42,18 @@ enum SystemCalls {
     }
   }
 
-  static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> Int32
-  {
+  /// Opens or creates; errors name `reportedPath` where the user knows the file by another path.
+  static func open(
+    _ path: String, _ flags: Int32, mode: mode_t = 0o600, reportedPath: String? = nil
+  ) throws(SystemError) -> Int32 {
     let verb = flags & O_CREAT == 0 ? "open" : "create"
+    let shown = reportedPath ?? path
     #if canImport(Darwin)
-      return Int32(try retrying(verb, path) { Int(Darwin.open(path, flags | O_CLOEXEC, mode)) })
+      return Int32(try retrying(verb, shown) { Int(Darwin.open(path, flags | O_CLOEXEC, mode)) })
     #elseif canImport(Glibc)
-      return Int32(try retrying(verb, path) { Int(Glibc.open(path, flags | O_CLOEXEC, mode)) })
+      return Int32(try retrying(verb, shown) { Int(Glibc.open(path, flags | O_CLOEXEC, mode)) })
     #else
-      return Int32(try retrying(verb, path) { Int(Musl.open(path, flags | O_CLOEXEC, mode)) })
+      return Int32(try retrying(verb, shown) { Int(Musl.open(path, flags | O_CLOEXEC, mode)) })
     #endif
   }
 
@@ -68,10 +73,10 @@ enum SystemCalls {
     return Status(raw)
   }
 
-  /// The status of what the path leads to, or nil where there is nothing.
-  static func status(path: String) throws(SystemError) -> Status? {
+  /// The status of what the path leads to, or of a link itself; nil where there is nothing.
+  static func status(path: String, followingLinks: Bool = true) throws(SystemError) -> Status? {
     var raw = stat()
-    if stat(path, &raw) == 0 { return Status(raw) }
+    if (followingLinks ? stat(path, &raw) : lstat(path, &raw)) == 0 { return Status(raw) }
     if errno == ENOENT || errno == ENOTDIR { return nil }
     throw .current("inspect", path)
   }
@@ -184,8 +189,8 @@ enum SystemCalls {
     _ = unlink(path)
   }
 
-  static func makeFolder(_ path: String) throws(SystemError) {
-    if mkdir(path, 0o777) != 0 { throw .current("create folder", path) }
+  static func makeFolder(_ path: String, reportedPath: String) throws(SystemError) {
+    if mkdir(path, 0o777) != 0 { throw .current("create folder", reportedPath) }
   }
 
   static func removeFolder(_ path: String) {
@@ -215,13 +220,6 @@ enum SystemCalls {
     _ = try retrying("set the mode of", path) { Int(fchmod(descriptor, mode_t(mode))) }
   }
 
-  /// The process's file-mode mask, read without changing it where the system allows.
-  static func fileModeMask() -> UInt32 {
-    let mask = umask(0o022)
-    umask(mask)
-    return UInt32(mask)
-  }
-
   static func freeBytes(at path: String) -> Int? {
     var raw = statvfs()
     guard statvfs(path, &raw) == 0 else { return nil }
@@ -235,4 +233,6 @@ enum SystemCalls {
   }
 
   static func processIdentifier() -> Int { Int(getpid()) }
+
+  static func coreCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 }

@@ -46,6 +46,10 @@ public enum FileError: DiagnosableError, Equatable {
   case notARegularFile(path: String)
   /// The output exists and may not be replaced.
   case exists(path: String)
+  /// The output is one of the inputs.
+  case outputIsInput(path: String, input: String)
+  /// A folder that is to be replaced holds other files than the new one will.
+  case foreignFiles(path: String, names: [String])
   /// The file ended before the bytes that its header promised: someone shortened it.
   case endedEarly(path: String, offset: Int, missing: Int)
   /// The file is larger than a reader accepts.
@@ -54,13 +58,15 @@ public enum FileError: DiagnosableError, Equatable {
   case noSpace(path: String, needed: Int, free: Int)
   /// The written file has another size than its layout.
   case wrongSize(path: String, found: Int, expected: Int)
+  /// What was read back is not what was written.
+  case damaged(path: String, offset: Int)
 
   /// Content problems are bad data, the others resources.
   public var failureKind: FailureKind {
     switch self {
     case .notARegularFile, .tooLarge, .endedEarly: .badData
-    case .exists: .usage
-    case .noSpace, .wrongSize: .resource
+    case .exists, .outputIsInput, .foreignFiles: .usage
+    case .noSpace, .wrongSize, .damaged: .resource
     }
   }
 
@@ -71,6 +77,12 @@ public enum FileError: DiagnosableError, Equatable {
       "\(path.escapedForTerminal): not a regular file"
     case .exists(let path):
       "\(path.escapedForTerminal): exists already; name another output or pass --force"
+    case .outputIsInput(let path, let input):
+      "\(path.escapedForTerminal): is the input \(input.escapedForTerminal); name another output"
+    case .foreignFiles(let path, let names):
+      "\(path.escapedForTerminal): holds files that would be lost if it were replaced "
+        + "(found \(names.prefix(3).map { "'\($0.escapedForTerminal)'" }.joined(separator: ", "))"
+        + "\(names.count > 3 ? ", …" : "")); name another output"
     case .endedEarly(let path, let offset, let missing):
       "\(path.escapedForTerminal): the file ended while it was read (at byte \(offset), "
         + "\(missing) more expected); was it replaced meanwhile?"
@@ -83,6 +95,9 @@ public enum FileError: DiagnosableError, Equatable {
     case .wrongSize(let path, let found, let expected):
       "\(path.escapedForTerminal): wrong size after writing (found \(found), expected \(expected)); "
         + "the disk or file system lost data"
+    case .damaged(let path, let offset):
+      "\(path.escapedForTerminal): reads back differently from what was written "
+        + "(at byte \(offset)); the disk or file system damaged it"
     }
   }
 }

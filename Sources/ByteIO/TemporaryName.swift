@@ -20,8 +20,10 @@ struct TemporaryName {
   }
 
   private static func prefix(for target: String) -> String {
-    // A file name holds at most 255 bytes.
-    ".\(Paths.name(of: target).prefix(60))."
+    // A file name holds at most 255 bytes, and a character may have many.
+    var name = Paths.name(of: target)
+    while name.utf8.count > 200 { name.removeLast() }
+    return ".\(name)."
   }
 
   /// Removes temporaries of the same target whose owner is gone: those nobody has locked.
@@ -33,7 +35,9 @@ struct TemporaryName {
       let token = name.dropFirst(prefix.count).dropLast(suffix.count)
       guard !token.isEmpty, token.allSatisfy(\.isHexDigit) else { continue }
       let path = Paths.join(folder, name)
-      guard let status = try? SystemCalls.status(path: path) else { continue }
+      guard let status = try? SystemCalls.status(path: path, followingLinks: false) else {
+        continue
+      }
       if status.isFolder {
         OutputFolder.removeAbandoned(path)
       } else if let descriptor = try? SystemCalls.open(path, O_RDWR | O_NOFOLLOW) {

@@ -10,6 +10,8 @@
 #ifndef RL_ROWS
 #define RL_ROWS 4
 #define RL_F64_PANEL 16
+// Columns whose part of `a` stays in the first-level cache while all rows pass, at small ranks.
+#define RL_COLUMN_BLOCK 512
 #endif
 
 // MARK: Fold
@@ -52,9 +54,9 @@
         new[c] = store(before + sum[r][c]);                                                   \
         accumulator after = load(new[c]), moved = after - before;                             \
         accumulator residual = moved - sum[r][c];                                             \
-        delta2[c] += (double)(sum[r][c] * sum[r][c]);                                         \
-        residual2[c] += (double)(residual * residual);                                        \
-        same += (uint32_t)((moved == 0) & (sum[r][c] != 0));                                  \
+        delta2[c] += (double)sum[r][c] * (double)sum[r][c];                                   \
+        residual2[c] += (double)residual * (double)residual;                                  \
+        same += (uint32_t)((after == before) & (sum[r][c] != 0));                             \
         lost += (uint32_t)((before - before == 0) & !(after - after == 0));                   \
       }                                                                                       \
       if (width == panel) memcpy(row, new, sizeof new);                                       \
@@ -68,13 +70,16 @@
                             rl_fold_statistics *statistics) {                                 \
     double delta2[panel] = {0}, residual2[panel] = {0};                                       \
     uint64_t unchanged = 0, overflowed = 0;                                                   \
-    for (size_t row = 0; row < rows; row += RL_ROWS) {                                        \
-      size_t row_count = rows - row < RL_ROWS ? rows - row : RL_ROWS;                         \
-      for (size_t column = 0; column < columns; column += panel) {                            \
-        size_t width = columns - column < panel ? columns - column : panel;                   \
-        RL_NAME(name##_panel)(w + row * columns + column, row_count, width, columns,          \
-                              b + row * rank, a + column, rank, stride, delta2, residual2,    \
-                              &unchanged, &overflowed);                                       \
+    for (size_t start = 0; start < columns; start += RL_COLUMN_BLOCK) {                       \
+      size_t end = columns - start < RL_COLUMN_BLOCK ? columns : start + RL_COLUMN_BLOCK;     \
+      for (size_t row = 0; row < rows; row += RL_ROWS) {                                      \
+        size_t row_count = rows - row < RL_ROWS ? rows - row : RL_ROWS;                       \
+        for (size_t column = start; column < end; column += panel) {                          \
+          size_t width = end - column < panel ? end - column : panel;                         \
+          RL_NAME(name##_panel)(w + row * columns + column, row_count, width, columns,        \
+                                b + row * rank, a + column, rank, stride, delta2, residual2,  \
+                                &unchanged, &overflowed);                                     \
+        }                                                                                     \
       }                                                                                       \
     }                                                                                         \
     for (size_t c = 0; c < panel; c++) {                                                      \

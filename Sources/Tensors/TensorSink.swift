@@ -20,8 +20,8 @@ public protocol TensorSink: Sendable {
 }
 
 extension TensorSink {
-  /// Copies through `scratch`, a piece at a time.
-  public func copy(
+  /// Copies by reading into `scratch` and writing, a piece at a time.
+  package func copyThroughScratch(
     _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
     scratch: UnsafeMutableRawBufferPointer
   ) throws {

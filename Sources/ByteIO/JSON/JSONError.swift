@@ -7,6 +7,12 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
   /// The byte it was found at.
   public let offset: Int
 
+  /// Describes a failure.
+  package init(reason: Reason, offset: Int) {
+    self.reason = reason
+    self.offset = offset
+  }
+
   /// The ways a text can fail to be JSON.
   public enum Reason: Equatable, Sendable {
     /// The text ended inside a value.

@@ -36,6 +36,19 @@ public indirect enum JSONValue: Sendable, Equatable {
   public var number: JSONNumber? { if case .number(let value) = self { value } else { nil } }
   /// Whether this is `null`.
   public var isNull: Bool { self == .null }
+
+  /// Equal trees: strings by their bytes, numbers by their text, members in equal order.
+  public static func == (left: JSONValue, right: JSONValue) -> Bool {
+    switch (left, right) {
+    case (.null, .null): true
+    case (.bool(let left), .bool(let right)): left == right
+    case (.number(let left), .number(let right)): left == right
+    case (.string(let left), .string(let right)): TensorName(left) == TensorName(right)
+    case (.array(let left), .array(let right)): left == right
+    case (.object(let left), .object(let right)): left == right
+    default: false
+    }
+  }
 }
 
 /// A JSON number, by its text, so that no digit is lost before the reader knows what it should be.
@@ -64,7 +77,9 @@ public struct JSONObject: Sendable, Equatable {
 
   /// Adds a member; false where the key is taken.
   public mutating func append(_ key: String, _ value: JSONValue) -> Bool {
-    guard positions.updateValue(members.count, forKey: TensorName(key)) == nil else { return false }
+    let name = TensorName(key)
+    guard positions[name] == nil else { return false }
+    positions[name] = members.count
     members.append((key, value))
     return true
   }

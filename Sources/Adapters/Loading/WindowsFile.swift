@@ -1,0 +1,74 @@
+internal import ByteIO
+internal import Tensors
+
+/// Norm windows given beside an adapter that stores none (Merging §3.5).
+public struct WindowsFile: Sendable {
+  /// The file's path.
+  public let path: String
+
+  private let windows: [(block: TensorName, windows: NormWindows)]
+
+  /// Reads a norm-window file.
+  ///
+  /// - Throws: `SidecarError`, errors of reading.
+  public init(path: String) throws {
+    let file = try SidecarFile(path: path)
+    self.path = path
+    windows = try file.object.members.map { block, value in
+      (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: path))
+    }
+  }
+
+  /// Puts the windows into their blocks.
+  ///
+  /// - Throws: `SidecarError` for a block that is not among them, or a window over the capacity.
+  func apply(to blocks: inout [Block], capacity: Int) throws(SidecarError) {
+    let positions = Dictionary(blocks.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    for (name, windows) in windows {
+      guard let position = positions[name] else {
+        let nearest = NameDistance.nearest(to: name, among: blocks.map(\.name))
+        throw SidecarError(path: path, reason: .unknownBlock(name, nearest: nearest))
+      }
+      for (kind, window) in [("input", windows.input), ("projection", windows.projection)] {
+        guard window.values.count <= capacity else {
+          throw SidecarError(
+            path: path,
+            reason: .windowTooLong(
+              block: name, kind: kind, found: window.values.count, capacity: capacity))
+        }
+      }
+      blocks[position].windows = windows
+    }
+  }
+
+  /// Parses the windows of one block.
+  static func windows(of block: TensorName, _ value: JSONValue, path: String) throws(SidecarError)
+    -> NormWindows
+  {
+    func failure(_ reason: SidecarError.Reason) -> SidecarError {
+      SidecarError(path: path, reason: reason)
+    }
+    guard let object = value.object else {
+      throw failure(
+        .badValue(key: block.string, found: "something else", expected: "an object of windows"))
+    }
+    for (key, _) in object.members where key != "input" && key != "projection" {
+      throw failure(.unknownKey("\(block.string).\(key)"))
+    }
+    func window(_ kind: String) throws(SidecarError) -> NormWindow {
+      guard let list = object[kind], !list.isNull else { return NormWindow([]) }
+      guard let elements = list.array else {
+        throw failure(.badNorm(block: block, kind: kind, found: list.serialized()))
+      }
+      var values: [Double] = []
+      for element in elements {
+        guard let norm = element.number?.double, norm.isFinite, norm >= 0 else {
+          throw failure(.badNorm(block: block, kind: kind, found: element.serialized()))
+        }
+        values.append(norm)
+      }
+      return NormWindow(values)
+    }
+    return NormWindows(input: try window("input"), projection: try window("projection"))
+  }
+}

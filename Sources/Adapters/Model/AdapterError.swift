@@ -1,0 +1,79 @@
+public import Tensors
+
+/// Why blocks, links or windows do not make an adapter.
+public enum AdapterError: DiagnosableError, Equatable {
+  /// No adapter tensors at all.
+  case noBlocks(source: String)
+  /// Something else than an adapter.
+  case notAnAdapter(source: String, found: String)
+  /// A pair of which A or B is missing, or a gap in the numbers of stacked pairs.
+  case incompletePair(source: String, block: TensorName, pair: Int)
+  /// Two blocks of one name.
+  case duplicateBlock(TensorName)
+  /// A factor of a dtype the package does not compute with.
+  case unusableDType(source: String, tensor: TensorName, found: DType)
+  /// A factor that is not two-dimensional, or has no elements.
+  case notAMatrix(source: String, tensor: TensorName, found: [Int])
+  /// Stacked pairs whose features differ.
+  case stackMismatch(source: String, tensor: TensorName, found: Int, expected: Int)
+  /// A and B of different rank.
+  case rankMismatch(block: TensorName, rowsOfA: Int, columnsOfB: Int)
+  /// A scaling that is infinite or NaN.
+  case badScaling(block: TensorName, found: Double)
+  /// A NaN or an infinity in a factor.
+  case nonFinite(source: String, tensor: TensorName, found: Double)
+  /// A predecessor that is no block.
+  case unknownPredecessor(block: TensorName, found: TensorName)
+  /// A block that is its own predecessor, at once or over others.
+  case cycle(block: TensorName)
+  /// Linked blocks whose shapes do not allow the link.
+  case linkMismatch(
+    block: TensorName, predecessor: TensorName, what: String, found: Int, expected: Int)
+  /// The source says nothing about something the adapter needs.
+  case unstated(source: String, what: String, advice: String)
+
+  /// Content problems are bad data.
+  public var failureKind: FailureKind { .badData }
+
+  /// One line for the user.
+  public var description: String {
+    switch self {
+    case .noBlocks(let source):
+      "\(source.escapedForTerminal): no adapter tensors in it"
+    case .notAnAdapter(let source, let found):
+      "\(source.escapedForTerminal): no adapter (found \(found), expected a PEFT folder, a published "
+        + "ResLoRA checkpoint or a ResLoRA safetensors file)"
+    case .incompletePair(let source, let block, let pair):
+      "\(source.escapedForTerminal): block '\(block)': pair \(pair) is incomplete "
+        + "(expected A and B of every pair, numbered from 0 without a gap)"
+    case .duplicateBlock(let block):
+      "block '\(block)': stands twice in the adapter"
+    case .unusableDType(let source, let tensor, let found):
+      "\(source.escapedForTerminal): tensor '\(tensor)': not a dtype to compute with "
+        + "(found \(found.rawValue), expected F64, F32, F16 or BF16)"
+    case .notAMatrix(let source, let tensor, let found):
+      "\(source.escapedForTerminal): tensor '\(tensor)': not a factor of a linear layer "
+        + "(found shape \(found), expected two dimensions, none of them 0)"
+    case .stackMismatch(let source, let tensor, let found, let expected):
+      "\(source.escapedForTerminal): tensor '\(tensor)': features differ from those of the other "
+        + "pairs on the same linear (found \(found), expected \(expected))"
+    case .rankMismatch(let block, let a, let b):
+      "block '\(block)': A and B differ in rank (found \(a) rows of A and \(b) columns of B, "
+        + "expected the same pair by pair)"
+    case .badScaling(let block, let found):
+      "block '\(block)': scaling is not finite (found \(found))"
+    case .nonFinite(let source, let tensor, let found):
+      "\(source.escapedForTerminal): tensor '\(tensor)': not finite (found \(found)); "
+        + "pass --allow-nonfinite to go on"
+    case .unknownPredecessor(let block, let found):
+      "block '\(block)': predecessor is not in the adapter (found '\(found)')"
+    case .cycle(let block):
+      "block '\(block)': is its own predecessor along a cycle"
+    case .linkMismatch(let block, let predecessor, let what, let found, let expected):
+      "block '\(block)': \(what) differ from those of its predecessor '\(predecessor)' "
+        + "(found \(found), expected \(expected))"
+    case .unstated(let source, let what, let advice):
+      "\(source.escapedForTerminal): says nothing of the \(what); \(advice)"
+    }
+  }
+}

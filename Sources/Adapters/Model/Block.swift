@@ -1,0 +1,41 @@
+public import Tensors
+
+/// One LoRA pair beside one linear layer.
+public struct Block: Sendable {
+  /// The name of the linear layer's module.
+  public let name: TensorName
+  /// The down-projection A, rank x in.
+  public let a: Factor
+  /// The up-projection B, out x rank.
+  public let b: Factor
+  /// What multiplies `B A`: `lora_alpha / r`, or what the source states.
+  public let scaling: Double
+  /// The norms collected in training; empty where the source has none.
+  public var windows: NormWindows
+
+  /// Checks that the factors fit each other.
+  ///
+  /// - Throws: `AdapterError.rankMismatch`, `AdapterError.badScaling`.
+  public init(
+    name: TensorName, a: Factor, b: Factor, scaling: Double, windows: NormWindows = NormWindows()
+  ) throws(AdapterError) {
+    guard a.ranks == b.ranks else {
+      throw .rankMismatch(block: name, rowsOfA: a.rows, columnsOfB: b.columns)
+    }
+    guard scaling.isFinite else { throw .badScaling(block: name, found: scaling) }
+    self.name = name
+    self.a = a
+    self.b = b
+    self.scaling = scaling
+    self.windows = windows
+  }
+
+  /// The rank r, over all stacked pairs.
+  public var rank: Int { a.rows }
+  /// Features in.
+  public var inFeatures: Int { a.columns }
+  /// Features out.
+  public var outFeatures: Int { b.rows }
+  /// The wider dtype of both factors.
+  public var dtype: DType { a.dtype.bitWidth >= b.dtype.bitWidth ? a.dtype : b.dtype }
+}

@@ -1,0 +1,129 @@
+public import Tensors
+internal import ByteIO
+
+extension PlainLoRA {
+  /// Writes a folder that PEFT loads (Merging §5.3): `adapter_model.safetensors` and
+  /// `adapter_config.json`, which appear together or not at all.
+  ///
+  /// - Parameter dtype: the dtype of all tensors, or nil for those the blocks state.
+  /// - Throws: `FileError.exists`, errors of computing the factors and of writing.
+  public func writePEFTFolder(to path: String, dtype: DType?, replacing: Bool) throws {
+    let folder = try OutputFolder(
+      path: path, names: PEFTOutput.fileNames, replacing: replacing)
+    try writeFactors(
+      to: folder.path(of: PEFTOutput.tensorFileName), dtype: dtype,
+      metadata: [("format", "pt")], replacing: false, aName: PEFTKeys.a(of:), bName: PEFTKeys.b(of:))
+    let config = PEFTConfigText(blocks).json.serialized(indented: true)
+    try OutputFile.write(
+      Array(config.utf8), to: folder.path(of: PEFTConfig.fileName), replacing: false)
+    try folder.commit()
+  }
+}
+
+/// The files of a PEFT folder.
+public enum PEFTOutput {
+  static let tensorFileName = "adapter_model.safetensors"
+
+  /// The names of all files that are written.
+  public static let fileNames: Set = [PEFTConfig.fileName, tensorFileName]
+}
+
+/// The `adapter_config.json` of a plain LoRA.
+struct PEFTConfigText {
+  let rank: Int
+  let alpha: Double
+  private(set) var rankPattern: [(key: String, value: Int)] = []
+  private(set) var alphaPattern: [(key: String, value: Double)] = []
+  private let names: [TensorName]
+
+  init(_ blocks: [PlainBlock]) {
+    names = blocks.map(\.name)
+    rank = PEFTConfigText.mostCommon(blocks.map(\.rank))
+    alpha = PEFTConfigText.mostCommon(blocks.map(PEFTConfigText.alpha))
+    rankPattern = PEFTConfigText.pattern(blocks, default: rank, value: \.rank)
+    alphaPattern = PEFTConfigText.pattern(blocks, default: alpha, value: PEFTConfigText.alpha)
+  }
+
+  var json: JSONValue {
+    func object<Value>(
+      _ pattern: [(key: String, value: Value)], _ convert: (Value) -> JSONValue
+    ) -> JSONValue {
+      var object = JSONObject()
+      for (key, value) in pattern { _ = object.append(key, convert(value)) }
+      return .object(object)
+    }
+    return .members([
+      "alpha_pattern": object(alphaPattern, PEFTConfigText.number),
+      "auto_mapping": .null,
+      "base_model_name_or_path": .null,
+      "bias": .string("none"),
+      "fan_in_fan_out": .bool(false),
+      "inference_mode": .bool(true),
+      "init_lora_weights": .bool(true),
+      "layers_pattern": .null,
+      "layers_to_transform": .null,
+      "lora_alpha": PEFTConfigText.number(alpha),
+      "lora_dropout": .double(0),
+      "modules_to_save": .null,
+      "peft_type": .string("LORA"),
+      "r": .integer(rank),
+      "rank_pattern": object(rankPattern, JSONValue.integer),
+      "revision": .null,
+      "target_modules": .array(names.map { .string($0.string) }),
+      "task_type": .null,
+      "use_dora": .bool(false),
+      "use_rslora": .bool(false),
+    ])
+  }
+
+  /// `scaling · rank`, cleared of the rounding that made 6.000000000000001 of 6.
+  private static func alpha(_ block: PlainBlock) -> Double {
+    let product = block.scaling * Double(block.rank)
+    let whole = product.rounded()
+    return whole / Double(block.rank) == block.scaling ? whole : product
+  }
+
+  /// A whole number without a fraction, as PEFT writes it.
+  private static func number(_ value: Double) -> JSONValue {
+    value == value.rounded() && abs(value) < 1e15 ? .integer(Int(value)) : .double(value)
+  }
+
+  /// The value that occurs most often, the earliest of several.
+  private static func mostCommon<Value: Hashable>(_ values: [Value]) -> Value {
+    var counts: [Value: Int] = [:]
+    for value in values { counts[value, default: 0] += 1 }
+    let most = counts.values.max() ?? 0
+    guard let value = values.first(where: { counts[$0] == most }) else {
+      preconditionFailure("an adapter has blocks")
+    }
+    return value
+  }
+
+  /// Keys for the blocks that differ from the default, such that every block finds its own value
+  /// by PEFT's rule: the first key that matches counts.
+  private static func pattern<Value: Equatable>(
+    _ blocks: [PlainBlock], default common: Value, value: (PlainBlock) -> Value
+  ) -> [(key: String, value: Value)] {
+    let differing = blocks.filter { value($0) != common }
+    func resolves(_ entries: [(key: String, value: Value)]) -> Bool {
+      let compiled = entries.compactMap { entry in
+        (try? ModulePattern(entry.key)).map { ($0, entry.value) }
+      }
+      return compiled.count == entries.count
+        && blocks.allSatisfy { block in
+          (compiled.first { $0.0.matches(block.name) }?.1 ?? common) == value(block)
+        }
+    }
+    let plain = differing.map { (key: ModulePattern.literal($0.name), value: value($0)) }
+    if resolves(plain) { return plain }
+    // One block's name ends another's: anchor the keys, which leaves no room for a prefix.
+    return plain.map { ("^" + $0.key.replacingDots, $0.value) }
+  }
+}
+
+extension String {
+  /// Dots escaped too, so that the key matches nothing but its own name.
+  fileprivate var replacingDots: String {
+    reduce(into: "") { $0 += $1 == "." ? "\\." : String($1) }
+  }
+}

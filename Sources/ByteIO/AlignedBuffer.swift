@@ -1,0 +1,34 @@
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// Working memory of a fixed size, aligned for vector code and freed with the value.
+package final class AlignedBuffer {
+  /// The memory; its content is whatever was written last.
+  package let bytes: UnsafeMutableRawBufferPointer
+
+  /// Takes memory.
+  package init(byteCount: Int) {
+    bytes = .allocate(byteCount: max(byteCount, 64), alignment: 64)
+  }
+
+  deinit { bytes.deallocate() }
+
+  /// The first bytes.
+  package func prefix(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  /// Whether both hold the same bytes.
+  package func hasSameBytes(as other: UnsafeMutableRawBufferPointer) -> Bool {
+    guard count == other.count else { return false }
+    guard let first = baseAddress, let second = other.baseAddress else { return true }
+    return memcmp(first, second, count) == 0
+  }
+}

@@ -1,0 +1,153 @@
+internal import Adapters
+internal import ByteIO
+internal import CKernels
+internal import Tensors
+
+/// What one thread works with: its buffers, kept from task to task.
+struct TileWorker {
+  private var input = AlignedBuffer(byteCount: FoldPlan.tileBytes)
+  private var check = AlignedBuffer(byteCount: FoldPlan.tileBytes)
+  private let level = rl_best_level()
+
+  /// Does a task and verifies what it wrote.
+  mutating func run(
+    _ task: FoldTask, _ plan: FoldPlan, _ sink: any TensorSink, _ shared: SharedValues<FoldedBlock>
+  ) throws -> TaskOutcome {
+    let info = plan.base.tensors[task.tensor]
+    switch task.work {
+    case .copy(let bytes):
+      try copy(TensorReference(source: plan.base, index: task.tensor), bytes, task.tensor, sink)
+      return TaskOutcome()
+    case .convert(let elements):
+      try convert(plan, task.tensor, elements, sink)
+      return TaskOutcome()
+    case .fold(let rows, let block):
+      return try shared.use(block) { folded in
+        let figures =
+          plan.output[task.tensor].dtype == info.dtype
+          ? try foldInPlace(plan, task.tensor, rows, folded, sink)
+          : try foldConverting(plan, task.tensor, rows, folded, sink)
+        return TaskOutcome(figures: figures, deltaNorm: folded.deltaNorm)
+      }
+    }
+  }
+
+  // MARK: Tensors without a block
+
+  private mutating func copy(
+    _ reference: TensorReference, _ bytes: Range<Int>, _ tensor: Int, _ sink: any TensorSink
+  ) throws {
+    reserve(FoldPlan.tileBytes)
+    try sink.copy(
+      reference, at: bytes.lowerBound, count: bytes.count, tensor: tensor, scratch: input.bytes)
+    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.tileBytes) {
+      let count = min(FoldPlan.tileBytes, bytes.upperBound - start)
+      try reference.source.read(tensor: reference.index, at: start, into: input.prefix(count))
+      try compare(input.prefix(count), tensor, at: start, sink)
+    }
+  }
+
+  private mutating func convert(
+    _ plan: FoldPlan, _ tensor: Int, _ elements: Range<Int>, _ sink: any TensorSink
+  ) throws {
+    let values = try read(plan.base, tensor, elements)
+    let dtype = plan.output[tensor].dtype
+    try write(Conversion.bytes(from: values, dtype: dtype), tensor, first: elements.lowerBound, dtype, sink)
+  }
+
+  // MARK: Folded weights
+
+  private mutating func foldInPlace(
+    _ plan: FoldPlan, _ tensor: Int, _ rows: Range<Int>, _ block: FoldedBlock,
+    _ sink: any TensorSink
+  ) throws -> TaskFigures {
+    let info = plan.base.tensors[tensor]
+    let rowBytes = info.shape[1] * info.dtype.elementByteCount
+    let count = rows.count * rowBytes
+    let offset = rows.lowerBound * rowBytes
+    reserve(count)
+    let tile = input.prefix(count)
+    try plan.base.read(tensor: tensor, at: offset, into: tile)
+    let sample = FoldSample(info, rows, tile)
+    let figures = FoldKernel.run(level, tile, info, rows, block.operands)
+    try sample.confirm(tile, info.dtype, block.exact, level)
+    try sink.write(UnsafeRawBufferPointer(tile), tensor: tensor, at: offset)
+    try compare(tile, tensor, at: offset, sink)
+    return figures
+  }
+
+  /// The path for a change of dtype: all in float64, then one rounding into the new dtype.
+  private mutating func foldConverting(
+    _ plan: FoldPlan, _ tensor: Int, _ rows: Range<Int>, _ block: FoldedBlock,
+    _ sink: any TensorSink
+  ) throws -> TaskFigures {
+    guard case .double(let b, let a, let rank, let stride) = block.operands else {
+      preconditionFailure("a change of dtype accumulates in float64")
+    }
+    let columns = plan.base.tensors[tensor].shape[1]
+    let dtype = plan.output[tensor].dtype
+    let elements = (rows.lowerBound * columns)..<(rows.upperBound * columns)
+    let weights = try read(plan.base, tensor, elements)
+    var delta = [Double](repeating: 0, count: elements.count)
+    b.withUnsafeBufferPointer { b in
+      rl_multiply_f64(
+        level, b.baseAddress.map { $0 + rows.lowerBound * rank }, a, &delta, rows.count, rank,
+        columns, stride, columns, 0)
+    }
+    let sums = zip(weights, delta).map { $0 + $1 }
+    let bytes = Conversion.bytes(from: sums, dtype: dtype)
+    let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    let before = Conversion.bytes(from: weights, dtype: dtype)
+      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    var figures = TaskFigures()
+    for i in delta.indices {
+      let residual = (stored[i] - weights[i]) - delta[i]
+      figures.deltaSquared += delta[i] * delta[i]
+      figures.residualSquared += residual * residual
+      if delta[i] != 0, stored[i] == before[i] { figures.unchanged += 1 }
+      if weights[i].isFinite, !stored[i].isFinite { figures.overflowed += 1 }
+    }
+    try write(bytes, tensor, first: elements.lowerBound, dtype, sink)
+    return figures
+  }
+
+  // MARK: Reading, writing, comparing
+
+  private mutating func reserve(_ count: Int) {
+    if input.bytes.count < count { input = AlignedBuffer(byteCount: count) }
+    if check.bytes.count < count { check = AlignedBuffer(byteCount: count) }
+  }
+
+  private mutating func read(
+    _ source: any TensorSource, _ tensor: Int, _ elements: Range<Int>
+  ) throws -> [Double] {
+    let dtype = source.tensors[tensor].dtype
+    let count = elements.count * dtype.elementByteCount
+    reserve(count)
+    try source.read(
+      tensor: tensor, at: elements.lowerBound * dtype.elementByteCount, into: input.prefix(count))
+    return Conversion.float64(from: UnsafeRawBufferPointer(input.prefix(count)), dtype: dtype)
+  }
+
+  private mutating func write(
+    _ bytes: [UInt8], _ tensor: Int, first: Int, _ dtype: DType, _ sink: any TensorSink
+  ) throws {
+    reserve(bytes.count)
+    let offset = first * dtype.elementByteCount
+    input.bytes.copyBytes(from: bytes)
+    let tile = input.prefix(bytes.count)
+    try sink.write(UnsafeRawBufferPointer(tile), tensor: tensor, at: offset)
+    try compare(tile, tensor, at: offset, sink)
+  }
+
+  /// Reads back what was written and compares every byte.
+  private func compare(
+    _ written: UnsafeMutableRawBufferPointer, _ tensor: Int, at offset: Int, _ sink: any TensorSink
+  ) throws {
+    let found = check.prefix(written.count)
+    try sink.readBack(tensor: tensor, at: offset, into: found)
+    guard written.hasSameBytes(as: found) else {
+      throw FoldError.damaged(output: sink.tensors[tensor].name, offset: offset)
+    }
+  }
+}

@@ -1,0 +1,97 @@
+public import Adapters
+internal import ByteIO
+internal import Tensors
+
+/// A merge: what is asked of it, and `run`.
+public struct Merge: Sendable {
+  /// The method's name; nil takes the best that the inputs allow (Merging §4.8).
+  public var method: String?
+  /// What it may use beside the adapter.
+  public var inputs: MergeInputs
+  /// How far to cut the rank; nil leaves it.
+  public var truncation: RankTruncation?
+  /// Whether folded norms are wanted even where they cost a pass over the base.
+  public var wantsFoldedNorms: Bool
+
+  /// Describes a merge.
+  public init(
+    method: String? = nil, inputs: MergeInputs = MergeInputs(), truncation: RankTruncation? = nil,
+    wantsFoldedNorms: Bool = true
+  ) {
+    self.method = method
+    self.inputs = inputs
+    self.truncation = truncation
+    self.wantsFoldedNorms = wantsFoldedNorms
+  }
+
+  /// What a merge gives.
+  public struct Result: Sendable {
+    /// The plain LoRA.
+    public let lora: any PlainLoRA
+    /// The name of the method that was used.
+    public let method: String
+    /// Why, where it is not the one asked for.
+    public let reason: String?
+    /// The figures of each block.
+    public let blocks: [BlockFigures]
+  }
+
+  /// The figures of one merged block (Merging §5.4).
+  public struct BlockFigures: Sendable {
+    /// The merge factors.
+    public let alpha: [Double]
+    /// The norm the method took of the block, `f` or `f*`.
+    public let norm: Double?
+    /// The rank of the result.
+    public let rank: Int
+    /// `‖s B A‖` of the result.
+    public let deltaNorm: Double
+    /// `‖W + s B A‖`, where the base was given.
+    public let foldedNorm: Double?
+    /// The relative error of the rank's truncation, where one was asked for.
+    public let truncationError: Double?
+  }
+
+  /// Merges an adapter.
+  ///
+  /// The base, where given, is read once; for a method other than bw, or after a truncation, only
+  /// for the figures.
+  ///
+  /// - Throws: `MergeError`, `BaseMatchError`, errors of reading.
+  public func run(_ adapter: Adapter) throws -> Result {
+    let (chosen, reason) = try MergeMethods.choose(
+      method, for: adapter, hasBase: inputs.base != nil)
+    let merges = try chosen.merge(adapter, inputs)
+    let merged = MergedLoRA(adapter, merges, allowsNonFinite: inputs.allowsNonFinite)
+    let truncated = try truncation.map {
+      try TruncatedLoRA(merged, $0, threads: inputs.threads)
+    }
+    let lora: any PlainLoRA = truncated ?? merged
+    let deltaNorms = try Parallel.map(lora.blocks.count, threads: inputs.threads) { index in
+      abs(lora.blocks[index].scaling) * (try lora.factors(of: index)).productNorm
+    }
+    let known = truncated == nil ? merges.map(\.foldedNorm) : merges.map { _ in nil }
+    let foldedNorms = try foldedNorms(of: lora, known: known)
+    let blocks = merges.indices.map { index in
+      BlockFigures(
+        alpha: merges[index].alpha, norm: merges[index].norm, rank: lora.blocks[index].rank,
+        deltaNorm: deltaNorms[index], foldedNorm: foldedNorms[index],
+        truncationError: truncated?.relativeErrors[index])
+    }
+    return Result(lora: lora, method: chosen.name, reason: reason, blocks: blocks)
+  }
+
+  /// `‖W + Δ‖` of every block, by another pass over the base where a method did not tell.
+  private func foldedNorms(of lora: any PlainLoRA, known: [Double?]) throws -> [Double?] {
+    guard wantsFoldedNorms, let base = inputs.base, known.contains(where: { $0 == nil }) else { return known }
+    let match = try BaseMatch(
+      lora.blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false)
+    let statistics = try BaseStatistics.gather(
+      weights: match.weights.compactMap { $0 }, of: base, inputs
+    ) { index in
+      let factors = try lora.factors(of: index)
+      return BaseStatistics.Factors(leftTransposed: factors.b.transposed, rights: [factors.a])
+    }
+    return statistics.enumerated().map { $1.mergedNorm([lora.blocks[$0].scaling]) }
+  }
+}

@@ -1,0 +1,79 @@
+public import Adapters
+public import Tensors
+
+/// Why an adapter can't be merged as asked.
+public enum MergeError: DiagnosableError, Equatable {
+  /// No method of that name.
+  case unknownMethod(found: String)
+  /// A method that the structure does not have.
+  case notForStructure(method: String, structure: Structure)
+  /// No method was named and nothing to go by is at hand.
+  case nothingToGoBy(structure: Structure)
+  /// `bi`, and a window that it uses is missing or empty.
+  case missingWindows(blocks: [TensorName], kind: String)
+  /// `bi`, and a window that it uses has the mean 0.
+  case zeroWindows(blocks: [TensorName], kind: String)
+  /// `bw` without base weights.
+  case missingBase
+  /// `bw`, and a merged weight that it divides by has the norm 0.
+  case zeroNorm(block: TensorName)
+  /// The published weight-based merge on a layer that is not square.
+  case notSquare(block: TensorName, inFeatures: Int, outFeatures: Int)
+  /// A block-shortcut block of scaling 0 whose predecessors' is not.
+  case zeroScaling(block: TensorName)
+  /// A NaN or an infinity in a base weight.
+  case nonFiniteWeight(source: String, weight: TensorName)
+  /// A LAPACK routine that did not succeed.
+  case linearAlgebra(routine: String, code: Int)
+
+  /// What the user asked for is usage; what the files hold is bad data.
+  public var failureKind: FailureKind {
+    switch self {
+    case .unknownMethod, .notForStructure, .nothingToGoBy, .missingBase: .usage
+    case .missingWindows, .zeroWindows, .zeroNorm, .notSquare, .zeroScaling, .nonFiniteWeight: .badData
+    case .linearAlgebra: .resource
+    }
+  }
+
+  /// One line for the user.
+  public var description: String {
+    func list(_ blocks: [TensorName]) -> String {
+      let shown = blocks.map { "'\($0)'" }.joined(separator: ", ")
+      return blocks.count == 1 ? "block \(shown)" : "blocks \(shown)"
+    }
+    return switch self {
+    case .unknownMethod(let found):
+      "unknown merge method (found '\(found.escapedForTerminal)', expected one of "
+        + "\(MergeMethods.all.map { $0.name }.joined(separator: ", ")))"
+    case .notForStructure(let method, .plain):
+      "the adapter is a plain LoRA, which has no shortcut to merge by '\(method)'; "
+        + "leave --method out or pass --method none"
+    case .notForStructure(let method, let structure):
+      "'\(method)' is not for \(structure.title) adapters: no weights compute what their shortcut "
+        + "does exactly; use --method bw (needs --base) or bi (needs norm windows)"
+    case .nothingToGoBy(let structure):
+      "no merge method named and nothing to choose one by for this \(structure.title) adapter: "
+        + "pass --base BASE for bw, --windows FILE for bi, or --method none to drop the shortcut"
+    case .missingWindows(let blocks, let kind):
+      "\(list(blocks)): no \(kind) norm window, which method bi needs; pass --windows FILE"
+    case .zeroWindows(let blocks, let kind):
+      "\(list(blocks)): the \(kind) norm window has the mean 0, by which method bi would divide; "
+        + "collect the norms again or use --method bw with --base"
+    case .missingBase:
+      "method bw needs the base weights; pass --base BASE (a safetensors file or folder)"
+    case .zeroNorm(let block):
+      "block '\(block)': its merged weight has the norm 0, by which method bw would divide; "
+        + "is this the right base?"
+    case .notSquare(let block, let inFeatures, let outFeatures):
+      "block '\(block)': --compat lmops merges square layers only "
+        + "(found \(inFeatures) in and \(outFeatures) out features); leave --compat out"
+    case .zeroScaling(let block):
+      "block '\(block)': its scaling is 0 and a predecessor's is not, which one LoRA can't hold"
+    case .nonFiniteWeight(let source, let weight):
+      "\(source.escapedForTerminal): tensor '\(weight)': not finite; "
+        + "pass --allow-nonfinite to go on"
+    case .linearAlgebra(let routine, let code):
+      "LAPACK's \(routine) failed (code \(code)); are the factors finite?"
+    }
+  }
+}

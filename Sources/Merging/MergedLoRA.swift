@@ -1,0 +1,95 @@
+public import Adapters
+internal import Tensors
+
+/// The plain LoRA that a merge gives; its factors are computed when they are asked for, a block at
+/// a time.
+public struct MergedLoRA: PlainLoRA {
+  /// What is known of every block.
+  public let blocks: [PlainBlock]
+
+  private let adapter: Adapter
+  private let combinations: [BlockMerge.Combination]
+  private let allowsNonFinite: Bool
+
+  /// Combines an adapter's factors as a merge method decided.
+  init(_ adapter: Adapter, _ merges: [BlockMerge], allowsNonFinite: Bool) {
+    self.adapter = adapter
+    self.allowsNonFinite = allowsNonFinite
+    combinations = merges.map(\.combination)
+    blocks = adapter.blocks.indices.map { position in
+      MergedLoRA.describe(position, adapter, merges[position].combination)
+    }
+  }
+
+  /// The factors of a block, by Merging §5.1.
+  public func factors(of index: Int) throws -> PlainFactors {
+    let block = adapter.blocks[index]
+    let predecessors = adapter.topology.predecessors(of: index)
+    let a = try load(block.a)
+    let b = try load(block.b)
+    switch combinations[index] {
+    case .scaled(let factor): return PlainFactors(a: a, b: factor == 1 ? b : b.scaled(by: factor))
+    case .mixed(let alpha):
+      var mixed = a
+      for (factor, predecessor) in zip(alpha, predecessors) {
+        let other = try load(adapter.blocks[predecessor].a)
+        for i in mixed.values.indices { mixed.values[i] += factor * other.values[i] }
+      }
+      return PlainFactors(a: mixed, b: b)
+    case .joined:
+      let others = predecessors.map { adapter.blocks[$0] }
+      return PlainFactors(
+        a: .stackedRows([a] + (try others.map { try load($0.a) })),
+        b: .stackedColumns(
+          [b]
+            + (try others.map { other in
+              let factor = MergedLoRA.share(other, of: block)
+              return factor == 1 ? try load(other.b) : try load(other.b).scaled(by: factor)
+            })))
+    }
+  }
+
+  private func load(_ factor: Factor) throws -> Matrix {
+    try factor.load(allowingNonFinite: allowsNonFinite)
+  }
+
+  /// `s_{n−k} / s_n`
+  private static func share(_ other: Block, of block: Block) -> Double {
+    other.scaling == block.scaling ? 1 : other.scaling / block.scaling
+  }
+
+  /// Rank and dtypes, by Merging §5.2.
+  private static func describe(
+    _ position: Int, _ adapter: Adapter, _ combination: BlockMerge.Combination
+  ) -> PlainBlock {
+    let block = adapter.blocks[position]
+    let others = adapter.topology.predecessors(of: position).map { adapter.blocks[$0] }
+    var rank = block.rank
+    let a: DType
+    let b: DType
+    switch combination {
+    case .scaled(let factor):
+      a = dtype([block.a], isComputed: false)
+      b = dtype([block.b], isComputed: factor != 1)
+    case .mixed:
+      a = dtype([block.a] + others.map(\.a), isComputed: true)
+      b = dtype([block.b], isComputed: false)
+    case .joined:
+      rank += others.reduce(0) { $0 + $1.rank }
+      a = dtype([block.a] + others.map(\.a), isComputed: false)
+      b = dtype(
+        [block.b] + others.map(\.b), isComputed: others.contains { share($0, of: block) != 1 })
+    }
+    return PlainBlock(
+      name: block.name, rank: rank, inFeatures: block.inFeatures, outFeatures: block.outFeatures,
+      scaling: block.scaling, aDType: a, bDType: b)
+  }
+
+  /// The one dtype of all tensors that are carried over; for computed ones F32, or F64 where any
+  /// input is.
+  private static func dtype(_ factors: [Factor], isComputed: Bool) -> DType {
+    let dtypes = Set(factors.flatMap { $0.pieces.map(\.info.dtype) })
+    if !isComputed, dtypes.count == 1, let dtype = dtypes.first { return dtype }
+    return dtypes.contains(.f64) ? .f64 : .f32
+  }
+}

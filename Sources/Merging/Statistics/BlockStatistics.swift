@@ -1,0 +1,21 @@
+/// What the norm of `W + Σ_k t_k L R_k` needs to know of a weight, whatever the `t_k`
+/// (Merging §4.5).
+public struct BlockStatistics: Sendable, Equatable {
+  /// `‖W‖²`
+  public let squaredNorm: Double
+  /// `⟨Lᵀ W, R_k⟩` for each k
+  public let cross: [Double]
+  /// `⟨Lᵀ L, R_k R_lᵀ⟩` for each k and l
+  public let gram: [[Double]]
+
+  /// `‖W + Σ_k t_k L R_k‖`; a square that rounding makes negative counts as 0.
+  public func mergedNorm(_ t: [Double]) -> Double {
+    precondition(t.count == cross.count)
+    var square = squaredNorm
+    for k in t.indices {
+      square += 2 * t[k] * cross[k]
+      for l in t.indices { square += t[k] * t[l] * gram[k][l] }
+    }
+    return max(0, square).squareRoot()
+  }
+}

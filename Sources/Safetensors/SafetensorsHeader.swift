@@ -1,0 +1,85 @@
+public import ByteIO
+public import Tensors
+
+/// The parsed and checked header of a safetensors file.
+public struct SafetensorsHeader: Sendable {
+  /// The most bytes a header may have, as in the reference implementation.
+  public static let maximumHeaderSize = 100_000_000
+  /// The most tensors a file may have.
+  public static let maximumTensors = 1_000_000
+  /// The most bytes a tensor's name may have.
+  public static let maximumNameSize = 4096
+  /// The most bytes all keys and values of the metadata may have together.
+  public static let maximumMetadataSize = 16 << 20
+  /// The key of the metadata among the tensors' names.
+  static let metadataKey = "__metadata__"
+
+  /// The tensors in the order of their data.
+  public let tensors: [TensorInfo]
+  /// The position of each tensor's first byte, counted from the end of the header.
+  public let offsets: [Int]
+  /// Free text by key, in the order of the file.
+  public let metadata: [(key: String, value: String)]
+  /// The header as it stands in the file, without its length.
+  public let text: [UInt8]
+
+  private let indices: [TensorName: Int]
+
+  /// The position of the tensors' data in the file.
+  public var dataStart: Int { 8 + text.count }
+
+  /// The position of the tensor of that name.
+  public func index(of name: TensorName) -> Int? { indices[name] }
+
+  /// Reads and checks a file's header; the tensors must fill the rest of the file exactly.
+  ///
+  /// - Throws: `SafetensorsError`, errors of reading.
+  /// - Complexity: O(header size); memory a small multiple of the header size.
+  public init(of file: ReadableFile) throws {
+    func failure(_ reason: SafetensorsError.Reason) -> SafetensorsError {
+      SafetensorsError(path: file.path, tensor: nil, reason: reason)
+    }
+    guard file.size >= 8 else { throw failure(.tooShort(found: file.size)) }
+    let length = try file.bytes(at: 0, count: 8).withUnsafeBytes {
+      UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
+    }
+    guard length <= SafetensorsHeader.maximumHeaderSize else {
+      throw failure(.headerTooLarge(found: length, limit: SafetensorsHeader.maximumHeaderSize))
+    }
+    let size = Int(length)
+    guard size <= file.size - 8 else {
+      throw failure(.headerBeyondFile(found: size, available: file.size - 8))
+    }
+    let text = try file.bytes(at: 8, count: size)
+    try self.init(text: text, dataSize: file.size - 8 - size, path: file.path)
+  }
+
+  /// Parses and checks a header's text for `dataSize` bytes of data.
+  init(text: [UInt8], dataSize: Int, path: String) throws(SafetensorsError) {
+    var parser = SafetensorsHeaderParser(path: path)
+    try parser.parse(text)
+    let entries = parser.entries.sorted {
+      ($0.begin, $0.end, $0.info.name) < ($1.begin, $1.end, $1.info.name)
+    }
+    var end = 0
+    for entry in entries {
+      func failure(_ reason: SafetensorsError.Reason) -> SafetensorsError {
+        SafetensorsError(path: path, tensor: entry.info.name, reason: reason)
+      }
+      guard entry.begin >= end else {
+        throw failure(.overlap(begin: entry.begin, previousEnd: end))
+      }
+      guard entry.begin == end else { throw failure(.hole(begin: entry.begin, previousEnd: end)) }
+      end = entry.end
+    }
+    guard end == dataSize else {
+      throw SafetensorsError(
+        path: path, tensor: nil, reason: .wrongDataSize(found: dataSize, expected: end))
+    }
+    tensors = entries.map(\.info)
+    offsets = entries.map(\.begin)
+    metadata = parser.metadata
+    indices = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+    self.text = text
+  }
+}

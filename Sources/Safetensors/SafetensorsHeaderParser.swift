@@ -1,0 +1,158 @@
+internal import ByteIO
+internal import Tensors
+
+/// Turns a header's text into its entries, checking each on the way: nothing is kept of a header
+/// with more entries than allowed.
+struct SafetensorsHeaderParser {
+  struct Entry {
+    let info: TensorInfo
+    let begin: Int
+    let end: Int
+  }
+
+  let path: String
+  private(set) var entries: [Entry] = []
+  private(set) var metadata: [(key: String, value: String)] = []
+  private var names: Set<TensorName> = []
+  private var current: TensorName?
+
+  init(path: String) { self.path = path }
+
+  mutating func parse(_ text: [UInt8]) throws(SafetensorsError) {
+    do {
+      var reader = try JSONReader(text)
+      guard try reader.peek() == UInt8(ascii: "{") else { throw failure(.headerNotAnObject) }
+      try reader.beginObject()
+      while let key = try reader.nextKey() {
+        if TensorName(key) == TensorName(SafetensorsHeader.metadataKey) {
+          guard names.insert(TensorName(key)).inserted else { throw failure(.duplicateKey(key)) }
+          try parseMetadata(&reader)
+        } else {
+          current = TensorName(key)
+          try parseEntry(key, &reader)
+          current = nil
+        }
+      }
+      try reader.finish()
+    } catch let error as JSONError {
+      throw failure(.json(error))
+    } catch let error as SafetensorsError {
+      throw error
+    } catch {
+      preconditionFailure("the parser throws nothing else: \(error)")
+    }
+  }
+
+  private func failure(_ reason: SafetensorsError.Reason) -> SafetensorsError {
+    SafetensorsError(path: path, tensor: current, reason: reason)
+  }
+
+  private mutating func parseMetadata(_ reader: inout JSONReader) throws {
+    if try reader.peek() == UInt8(ascii: "n") {
+      _ = try reader.readValue()
+      return
+    }
+    guard try reader.peek() == UInt8(ascii: "{") else {
+      throw failure(.badValue(key: SafetensorsHeader.metadataKey, expected: "an object of strings"))
+    }
+    var keys: Set<TensorName> = []
+    var size = 0
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
+      guard try reader.peek() == UInt8(ascii: "\"") else {
+        throw failure(.badValue(key: key.escapedForTerminal, expected: "a string in the metadata"))
+      }
+      let value = try reader.readString()
+      guard keys.insert(TensorName(key)).inserted else { throw failure(.duplicateKey(key)) }
+      size += key.utf8.count + value.utf8.count
+      guard size <= SafetensorsHeader.maximumMetadataSize else {
+        throw failure(.metadataTooLarge(limit: SafetensorsHeader.maximumMetadataSize))
+      }
+      metadata.append((key, value))
+    }
+  }
+
+  private mutating func parseEntry(_ key: String, _ reader: inout JSONReader) throws {
+    guard key.utf8.count <= SafetensorsHeader.maximumNameSize else {
+      current = TensorName(String(key.prefix(32)) + "…")
+      throw failure(
+        .nameTooLong(found: key.utf8.count, limit: SafetensorsHeader.maximumNameSize))
+    }
+    guard entries.count < SafetensorsHeader.maximumTensors else {
+      throw failure(.tooManyTensors(limit: SafetensorsHeader.maximumTensors))
+    }
+    guard names.insert(TensorName(key)).inserted else { throw failure(.duplicateKey(key)) }
+    guard try reader.peek() == UInt8(ascii: "{") else {
+      throw failure(.badValue(key: key.escapedForTerminal, expected: "an object"))
+    }
+    var keys: Set<TensorName> = []
+    var dtype: DType?
+    var shape: [Int]?
+    var offsets: [Int]?
+    try reader.beginObject()
+    while let field = try reader.nextKey() {
+      guard keys.insert(TensorName(field)).inserted else { throw failure(.duplicateKey(field)) }
+      switch field {
+      case "dtype": dtype = try parseDType(&reader)
+      case "shape":
+        shape = try parseIntegers(field, &reader, limit: TensorInfo.maximumRank) {
+          .info(.tooManyDimensions(found: $0))
+        }
+      case "data_offsets":
+        offsets = try parseIntegers(field, &reader, limit: 2) { _ in
+          .badValue(key: field, expected: "two whole numbers")
+        }
+      default: _ = try reader.readValue()  // as the reference does
+      }
+    }
+    guard let dtype else { throw failure(.missingKey("dtype")) }
+    guard let shape else { throw failure(.missingKey("shape")) }
+    guard let offsets else { throw failure(.missingKey("data_offsets")) }
+    guard offsets.count == 2 else {
+      throw failure(.badValue(key: "data_offsets", expected: "two whole numbers"))
+    }
+    let info: TensorInfo
+    do {
+      info = try TensorInfo(name: TensorName(key), dtype: dtype, shape: shape)
+    } catch {
+      throw failure(.info(error))
+    }
+    guard offsets[0] <= offsets[1] else {
+      throw failure(.offsetsReversed(begin: offsets[0], end: offsets[1]))
+    }
+    guard offsets[1] - offsets[0] == info.byteCount else {
+      throw failure(.wrongSize(found: offsets[1] - offsets[0], expected: info.byteCount))
+    }
+    entries.append(Entry(info: info, begin: offsets[0], end: offsets[1]))
+  }
+
+  private func parseDType(_ reader: inout JSONReader) throws -> DType {
+    guard try reader.peek() == UInt8(ascii: "\"") else {
+      throw failure(.badValue(key: "dtype", expected: "a string"))
+    }
+    let name = try reader.readString()
+    guard let dtype = DType(rawValue: name) else { throw failure(.unknownDType(found: name)) }
+    return dtype
+  }
+
+  /// Whole numbers from 0 on, at most `limit` of them: only digits, no sign, fraction or exponent.
+  private func parseIntegers(
+    _ key: String, _ reader: inout JSONReader, limit: Int,
+    tooMany: (Int) -> SafetensorsError.Reason
+  ) throws -> [Int] {
+    let expected = "an array of whole numbers from 0 on"
+    guard try reader.peek() == UInt8(ascii: "[") else {
+      throw failure(.badValue(key: key, expected: expected))
+    }
+    var values: [Int] = []
+    try reader.beginArray()
+    while try reader.nextElement() {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(try reader.peek()),
+        let value = try reader.readNumber().integer
+      else { throw failure(.badValue(key: key, expected: expected)) }
+      guard values.count < limit else { throw failure(tooMany(values.count + 1)) }
+      values.append(value)
+    }
+    return values
+  }
+}

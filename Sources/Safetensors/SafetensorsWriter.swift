@@ -1,0 +1,81 @@
+internal import ByteIO
+public import Tensors
+
+/// Writes a safetensors file tensor by tensor, in any order and from several threads, without
+/// holding any of it in memory; the file appears when it is committed.
+public final class SafetensorsWriter: TensorSink {
+  /// Where everything goes.
+  public let layout: SafetensorsLayout
+
+  private let file: OutputFile
+
+  /// Creates the temporary file, reserves its space and writes the header.
+  ///
+  /// - Throws: `FileError.exists` where the path is taken and `replacing` is false,
+  ///   `FileError.noSpace`, `SystemError`.
+  public init(path: String, layout: SafetensorsLayout, replacing: Bool) throws {
+    self.layout = layout
+    file = try OutputFile(path: path, size: layout.fileSize, replacing: replacing)
+    try layout.headerBytes.withUnsafeBytes { try file.write($0, at: 0) }
+  }
+
+  /// Where the file will appear.
+  public var path: String { file.path }
+  /// The tensors in the order of their data.
+  public var tensors: [TensorInfo] { layout.tensors }
+
+  /// Writes bytes into a tensor.
+  public func write(_ bytes: UnsafeRawBufferPointer, tensor index: Int, at byteOffset: Int) throws {
+    try file.write(bytes, at: layout.offsets[index] + byteOffset)
+  }
+
+  /// Copies bytes of a source's tensor, inside the kernel where the source lies in files.
+  public func copy(
+    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
+    scratch: UnsafeMutableRawBufferPointer
+  ) throws {
+    if let source = reference.source as? any FileBackedTensorSource {
+      let (input, offset) = source.location(of: reference.index)
+      try file.copy(
+        from: input, at: offset + byteOffset, count: count,
+        to: layout.offsets[index] + byteOffset, scratch: scratch)
+      return
+    }
+    try copyThroughScratch(
+      reference, at: byteOffset, count: count, tensor: index, scratch: scratch)
+  }
+
+  /// Reads back bytes of a tensor.
+  public func readBack(
+    tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
+  ) throws {
+    try file.readBack(at: layout.offsets[index] + byteOffset, into: buffer)
+  }
+
+  /// Flushes what was written, so that reading it back tells what the disk has.
+  public func synchronize() throws { try file.synchronize() }
+
+  /// Checks the header as written and gives the file its name.
+  ///
+  /// - Throws: `FileError.damaged` where the header reads back differently; as `OutputFile.commit`.
+  public func commit() throws {
+    var header = [UInt8](repeating: 0, count: layout.headerBytes.count)
+    try header.withUnsafeMutableBytes { try file.readBack(at: 0, into: $0) }
+    guard header == layout.headerBytes else { throw FileError.damaged(path: path, offset: 0) }
+    try file.commit()
+  }
+
+  /// Writes tensors held in memory into a file in one go.
+  public static func write(
+    _ source: MemoryTensorSource, metadata: [(key: String, value: String)], to path: String,
+    replacing: Bool
+  ) throws {
+    let layout = SafetensorsLayout(tensors: source.tensors, metadata: metadata)
+    let writer = try SafetensorsWriter(path: path, layout: layout, replacing: replacing)
+    for (position, info) in layout.tensors.enumerated() {
+      guard let index = source.index(of: info.name) else { continue }
+      try source.bytes(of: index).withUnsafeBytes { try writer.write($0, tensor: position, at: 0) }
+    }
+    try writer.commit()
+  }
+}

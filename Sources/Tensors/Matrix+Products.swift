@@ -1,0 +1,35 @@
+internal import CKernels
+
+extension Matrix {
+  /// The product with another matrix in float64; terms are added in order.
+  package func times(_ other: Matrix) -> Matrix {
+    precondition(columns == other.rows, "\(rows) x \(columns) times \(other.rows) x \(other.columns)")
+    var result = Matrix(rows: rows, columns: other.columns)
+    values.withUnsafeBufferPointer { x in
+      other.values.withUnsafeBufferPointer { y in
+        result.values.withUnsafeMutableBufferPointer { c in
+          rl_multiply_f64(
+            rl_best_level(), x.baseAddress, y.baseAddress, c.baseAddress, rows, columns,
+            other.columns, other.columns, other.columns, 0)
+        }
+      }
+    }
+    return result
+  }
+
+  /// The sum of the products of matching elements, `⟨X, Y⟩` of Merging §1.2.
+  package func dot(_ other: Matrix) -> Double {
+    precondition(rows == other.rows && columns == other.columns)
+    return values.withUnsafeBufferPointer { x in
+      other.values.withUnsafeBufferPointer { y in
+        rl_dot_f64(rl_best_level(), x.baseAddress, y.baseAddress, x.count)
+      }
+    }
+  }
+
+  /// `X Xᵀ`.
+  package var rowGram: Matrix { times(transposed) }
+
+  /// `Xᵀ X`.
+  package var columnGram: Matrix { transposed.times(self) }
+}

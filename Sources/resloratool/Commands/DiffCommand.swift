@@ -1,0 +1,82 @@
+import Adapters
+import ArgumentParser
+import ByteIO
+import Comparing
+import Tensors
+
+/// `diff`: two sets of tensors, tensor by tensor.
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Compare two adapters or checkpoints tensor by tensor.",
+    discussion: """
+      Elements count as equal when |a − b| ≤ atol + rtol · |b|. Exit status 1 when the two differ.
+      """)
+
+  @Argument(help: "A file or folder.")
+  var a: String
+
+  @Argument(help: "The file or folder to compare with.")
+  var b: String
+
+  @Option(help: ArgumentHelp("Absolute tolerance.", valueName: "x"))
+  var atol: Double = 0
+
+  @Option(help: ArgumentHelp("Relative tolerance.", valueName: "x"))
+  var rtol: Double = 0
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if !(atol >= 0) || !(rtol >= 0) { throw ValidationError("tolerances must be 0 or more") }
+  }
+
+  func run() throws {
+    let comparison = try TensorComparison(
+      StoredTensors.open(path: a), StoredTensors.open(path: b),
+      tolerance: .init(absolute: atol, relative: rtol), threads: common.threadCount,
+      progress: Interruption.check)
+    try common.print(json(comparison), text(comparison))
+    if !comparison.isEqual { throw ExitCode(ExitStatus.checkFailed) }
+  }
+
+  private func json(_ comparison: TensorComparison) -> JSONValue {
+    .members([
+      "equal": .bool(comparison.isEqual),
+      "tensors": .array(
+        comparison.differences.map { difference in
+          .members([
+            "name": .string(difference.name.string),
+            "max_abs": difference.maximumAbsolute.map(JSONValue.double) ?? .null,
+            "max_rel": difference.maximumRelative.map(JSONValue.double) ?? .null,
+            "ulp": difference.ulp.map(JSONValue.integer) ?? .null,
+            "equal": .bool(difference.isEqual),
+            "mismatch": difference.mismatch.map(JSONValue.string),
+          ])
+        }),
+      "only_in_a": .array(comparison.onlyInFirst.map { .string($0.string) }),
+      "only_in_b": .array(comparison.onlyInSecond.map { .string($0.string) }),
+    ])
+  }
+
+  private func text(_ comparison: TensorComparison) -> String {
+    var table = Table([
+      ("tensor", .left), ("max |a−b|", .right), ("max rel", .right), ("ulp", .right), ("", .left),
+    ])
+    let shown = comparison.differences.filter { !$0.isEqual || $0.maximumAbsolute != 0 }
+    for difference in shown {
+      table.append([
+        difference.name.description, difference.maximumAbsolute.map(Format.number) ?? "-",
+        difference.maximumRelative.map(Format.number) ?? "-", difference.ulp.map { "\($0)" } ?? "-",
+        difference.mismatch ?? (difference.isEqual ? "within tolerance" : "differs"),
+      ])
+    }
+    let same = comparison.differences.count - shown.count
+    let only =
+      comparison.onlyInFirst.map { "only in \(a.escapedForTerminal): \($0)\n" }
+      + comparison.onlyInSecond.map { "only in \(b.escapedForTerminal): \($0)\n" }
+    return (shown.isEmpty ? "" : table.text) + only.joined()
+      + "\(same) tensors identical, \(shown.count) not; "
+      + (comparison.isEqual ? "equal within the tolerance\n" : "not equal\n")
+  }
+}

@@ -1,0 +1,76 @@
+import Adapters
+import ByteIO
+import Merging
+import Tensors
+
+/// What `merge` tells of its result.
+struct MergeReport {
+  private let adapter: Adapter
+  private let result: Merge.Result
+  private let output: String
+  private let dtype: DType?
+  private let isDryRun: Bool
+
+  init(
+    _ adapter: Adapter, _ result: Merge.Result, output: String, dtype: DType?, isDryRun: Bool
+  ) {
+    self.adapter = adapter
+    self.result = result
+    self.output = output
+    self.dtype = dtype
+    self.isDryRun = isDryRun
+  }
+
+  /// The size of the tensors written.
+  private var byteCount: Int {
+    result.lora.blocks.reduce(0) { sum, block in
+      sum + block.rank * block.inFeatures * (dtype ?? block.aDType).bitWidth / 8
+        + block.rank * block.outFeatures * (dtype ?? block.bDType).bitWidth / 8
+    }
+  }
+
+  var json: JSONValue {
+    .members([
+      "method": .string(result.method),
+      "reason": result.reason.map(JSONValue.string),
+      "structure": .string(adapter.structure.rawValue),
+      "output": .string(output),
+      "dry_run": .bool(isDryRun),
+      "bytes": .integer(byteCount),
+      "blocks": .array(
+        zip(adapter.blocks, result.blocks).map { block, figures in
+          .members([
+            "name": .string(block.name.string),
+            "alpha": .array(figures.alpha.map(JSONValue.double)),
+            "rank": .integer(figures.rank),
+            "delta_norm": .double(figures.deltaNorm),
+            "folded_norm": figures.foldedNorm.map(JSONValue.double),
+            "norm": figures.norm.map(JSONValue.double),
+            "truncation_error": figures.truncationError.map(JSONValue.double),
+          ])
+        }),
+      "notes": .array(adapter.notes.map(JSONValue.string)),
+    ])
+  }
+
+  var text: String {
+    var table = Table([
+      ("block", .left), ("α", .left), ("rank", .right), ("f", .right), ("‖Δ‖", .right),
+      ("‖W + Δ‖", .right), ("rank error", .right),
+    ])
+    for (block, figures) in zip(adapter.blocks, result.blocks) {
+      table.append([
+        block.name.description, figures.alpha.map(Format.number).joined(separator: " "),
+        "\(figures.rank)", figures.norm.map(Format.number) ?? "", Format.number(figures.deltaNorm),
+        figures.foldedNorm.map(Format.number) ?? "",
+        figures.truncationError.map(Format.number) ?? "",
+      ])
+    }
+    let reason = result.reason.map { " (\($0))" } ?? ""
+    let end =
+      isDryRun
+      ? "would write \(output.escapedForTerminal) (\(Format.bytes(byteCount))); nothing was written"
+      : "wrote \(output.escapedForTerminal) (\(Format.bytes(byteCount)))"
+    return "method \(result.method)\(reason)\n\n\(table.text)\n\(end)\n"
+  }
+}

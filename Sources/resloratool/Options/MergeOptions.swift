@@ -1,0 +1,54 @@
+import Adapters
+public import ArgumentParser
+public import Merging
+import Tensors
+
+extension MergeInputs.Profile: ExpressibleByArgument {}
+
+/// How to merge.
+struct MergeOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "How to merge; without it, the best the inputs allow.",
+      discussion: MergeMethods.all.map { "\($0.name): \($0.summary)." }.joined(separator: " "),
+      valueName: MergeMethods.all.map { $0.name }.joined(separator: "|")))
+  var method: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Whose numbers to give: the paper's, or those of the published code.",
+      valueName: "standard|lmops"))
+  var compat: MergeInputs.Profile = .standard
+
+  @Option(help: ArgumentHelp("Cut every block to this rank at most.", valueName: "n"))
+  var rank: Int?
+
+  @Option(
+    help: ArgumentHelp("Cut every block to the rank that keeps this share of ‖Δ‖².", valueName: "share"))
+  var energy: Double?
+
+  func validate() throws {
+    if let method { _ = try MergeMethods.named(method) }
+    if let rank, rank < 1 { throw ValidationError("--rank must be 1 or more") }
+    if let energy, !(energy > 0 && energy <= 1) {
+      throw ValidationError("--energy must be above 0 and at most 1")
+    }
+    if rank != nil, energy != nil { throw ValidationError("--rank and --energy exclude each other") }
+  }
+
+  var truncation: RankTruncation? { rank.map(RankTruncation.rank) ?? energy.map(RankTruncation.energy) }
+
+  /// Merges an adapter, with a progress bar over the passes through the base.
+  func run(
+    _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions,
+    withFigures: Bool = true
+  ) throws -> Merge.Result {
+    let bar = ProgressBar("reading the base", isQuiet: common.quiet)
+    defer { bar.finish() }
+    var inputs = MergeInputs(
+      base: base, profile: compat, allowsNonFinite: allowsNonFinite, threads: common.threadCount)
+    inputs.progress = { try bar.update($0, of: $1) }
+    return try Merge(method: method, inputs: inputs, truncation: truncation, wantsFoldedNorms: withFigures)
+      .run(adapter)
+  }
+}

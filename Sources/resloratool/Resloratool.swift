@@ -1,0 +1,87 @@
+import ArgumentParser
+import Tensors
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The command line: `resloratool COMMAND …`.
+@main
+struct Resloratool: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resloratool",
+    abstract: "Inspect, merge and fold ResLoRA and LoRA adapters.",
+    discussion: """
+      A ResLoRA adapter becomes a plain LoRA by 'merge', or goes straight into base weights by \
+      'fold'. Formats are detected by content. Every command takes --json.
+
+      Exit status: 0 done and verified; 1 a check failed; 2 usage; 3 bad input data; 4 I/O or \
+      resources; 130 or 143 interrupted.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      InspectCommand.self, MergeCommand.self, FoldCommand.self, DiffCommand.self,
+    ])
+
+  static func main() {
+    Interruption.prepare()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      terminate(report(error))
+    }
+  }
+
+  /// Says what went wrong, in one line, and gives the exit status for it.
+  private static func report(_ error: any Error) -> Int32 {
+    switch error {
+    case let error as Interruption:
+      StandardError.write("interrupted; nothing was left behind\n")
+      return 128 + error.signal
+    case let error as ExitCode: return error.rawValue
+    case is StandardOutput.Closed: return 0  // `| head` has what it wanted
+    case let error as any DiagnosableError:
+      StandardError.write("error: \(error.description)\n")
+      return ExitStatus.of(error.failureKind)
+    default: return reportUsage(error)
+    }
+  }
+
+  /// Help and version go to standard output; a usage error is one line.
+  private static func reportUsage(_ error: any Error) -> Int32 {
+    if exitCode(for: error) == .success {
+      do {
+        try StandardOutput.write(fullMessage(for: error) + "\n")
+        return 0
+      } catch {
+        return report(error)
+      }
+    }
+    let message = message(for: error).split(separator: "\n").first.map(String.init) ?? "\(error)"
+    StandardError.write("error: \(message.escapedForTerminal); see 'resloratool --help'\n")
+    return ExitStatus.usage
+  }
+}
+
+/// Ends the process; the command's own `exit` hides the library's by that name.
+private func terminate(_ status: Int32) -> Never { exit(status) }
+
+/// The exit statuses that scripts rely on.
+enum ExitStatus {
+  static let checkFailed: Int32 = 1
+  static let usage: Int32 = 2
+
+  static func of(_ kind: FailureKind) -> Int32 {
+    switch kind {
+    case .checkFailed: checkFailed
+    case .usage: usage
+    case .badData: 3
+    case .resource: 4
+    }
+  }
+}

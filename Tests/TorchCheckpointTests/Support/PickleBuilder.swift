@@ -1,0 +1,85 @@
+/// Writes pickles, operation by operation.
+struct PickleBuilder {
+  var bytes: [UInt8] = []
+
+  /// Begins a pickle of a protocol, 2 being what PyTorch writes.
+  init(protocol version: UInt8 = 2) { bytes = [0x80, version] }
+
+  /// The pickle that `operations` write, ended by STOP.
+  static func pickle(_ operations: (inout PickleBuilder) -> Void) -> [UInt8] {
+    var builder = PickleBuilder()
+    operations(&builder)
+    return builder.bytes + Array(".".utf8)
+  }
+
+  /// Appends operations by their characters: `}` EMPTY_DICT, `)` EMPTY_TUPLE, `(` MARK, `s`
+  /// SETITEM, `t` TUPLE, `R` REDUCE …
+  mutating func op(_ characters: String) { bytes += Array(characters.utf8) }
+
+  mutating func raw(_ operation: [UInt8]) { bytes += operation }
+
+  mutating func text(_ text: String) {
+    bytes += [0x58] + little(UInt32(text.utf8.count)) + Array(text.utf8)
+  }
+
+  /// BININT where it fits, LONG1 otherwise.
+  mutating func integer(_ value: Int) {
+    if let short = Int32(exactly: value) {
+      bytes += [0x4a] + little(short)
+    } else {
+      bytes += [0x8a, 8] + little(value)
+    }
+  }
+
+  mutating func global(_ module: String, _ name: String) {
+    bytes += Array("c\(module)\n\(name)\n".utf8)
+  }
+
+  mutating func tuple(_ values: [Int]) {
+    op("(")
+    for value in values { integer(value) }
+    op("t")
+  }
+
+  mutating func put(_ index: Int) { bytes += [0x72] + little(UInt32(index)) }
+
+  mutating func get(_ index: Int) { bytes += [0x6a] + little(UInt32(index)) }
+
+  /// The persistent id of a storage, and its load.
+  mutating func storage(_ storage: TestStorage) {
+    op("(")
+    text("storage")
+    global(storage.module, storage.type)
+    text(storage.key)
+    text("cpu")
+    integer(storage.declaredCount)
+    op("tQ")
+  }
+
+  mutating func tensor(_ tensor: TestTensor) {
+    global("torch._utils", tensor.function)
+    op("(")
+    storage(tensor.storage)
+    integer(tensor.offset)
+    tuple(tensor.shape)
+    tuple(tensor.strides)
+    if tensor.function != "_rebuild_tensor" {
+      raw([0x89])
+      global("collections", "OrderedDict")
+      op(")R")
+    }
+    if let dtype = tensor.dtype { global("torch", dtype) }
+    tensor.metadata(&self)
+    op("tR")
+  }
+
+  /// A parameter around a tensor, as `nn.Parameter` is saved.
+  mutating func parameter(_ value: TestTensor) {
+    global("torch._utils", "_rebuild_parameter")
+    op("(")
+    tensor(value)
+    raw([0x88])
+    global("collections", "OrderedDict")
+    op(")RtR")
+  }
+}
