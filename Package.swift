@@ -63,7 +63,7 @@ let package = Package(
     ),
 
     .target(
-      name: "TestSupport", dependencies: ["Tensors", "ByteIO"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Tensors", "ByteIO", "Adapters"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),

@@ -20,17 +20,19 @@ struct StateDictionary {
     }
     let members = StateDictionary.members(of: top, in: heap)
     for wrapper in StateDictionary.wrapperKeys {
-      for (key, value) in members where key == .string(wrapper) {
-        guard let inner = value.dictionaryIndex else { continue }
-        let innerMembers = StateDictionary.members(of: inner, in: heap)
-        guard innerMembers.contains(where: { $0.value.tensorIndex != nil }) else { continue }
-        let (tensors, ignored) = try StateDictionary.split(innerMembers, heap, path)
-        self.tensors = tensors
-        ignoredKeys =
-          members.filter { $0.key != .string(wrapper) }.map { StateDictionary.text(of: $0.key) }
-          + ignored.map { "\(wrapper).\($0)" }
-        return
+      let matches = members.filter { $0.key == .string(wrapper) }
+      guard let inner = matches.first?.value.dictionaryIndex else { continue }
+      guard matches.count == 1 else {
+        throw TorchCheckpointError.tensor(path: path, name: TensorName(wrapper), .duplicateName)
       }
+      let innerMembers = StateDictionary.members(of: inner, in: heap)
+      guard innerMembers.contains(where: { $0.value.tensorIndex != nil }) else { continue }
+      let (tensors, ignored) = try StateDictionary.split(innerMembers, heap, path)
+      self.tensors = tensors
+      ignoredKeys =
+        members.filter { $0.key != .string(wrapper) }.map { StateDictionary.text(of: $0.key) }
+        + ignored.map { "\(wrapper).\($0)" }
+      return
     }
     (tensors, ignoredKeys) = try StateDictionary.split(members, heap, path)
     guard !tensors.isEmpty else {

@@ -106,7 +106,8 @@ struct StridedGather: ~Copyable {
   ) throws {
     guard axes.count > 1, let outer = axes.first else {
       try copyLine(
-        axes.first ?? Axis(count: 1, source: 1, target: 1), source: source, target: target, end: end)
+        axes.first ?? Axis(count: 1, source: 1, target: 1), source: source, target: target, end: end
+      )
       return
     }
     for step in 0..<outer.count {

@@ -26,8 +26,9 @@ extension TorchCheckpoint {
     return folder
   }
 
-  /// Throws for big-endian storages. Archives from before PyTorch 2.1 do not say; machines that
-  /// write them are little-endian.
+  /// Throws for big-endian storages.
+  ///
+  /// Archives from before PyTorch 2.1 do not say; the machines that wrote them were little-endian.
   static func checkByteOrder(in archive: ZipArchive, folder: String) throws {
     guard let entry = archive.index(of: "\(folder)/byteorder") else { return }
     let content = try archive.contents(of: entry, limit: 16)

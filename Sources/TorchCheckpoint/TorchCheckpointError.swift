@@ -93,7 +93,7 @@ public enum TorchCheckpointError: DiagnosableError, Equatable {
   /// Always the content.
   public var failureKind: FailureKind { .badData }
 
-  /// `path: tensor 'x': reason (found N, expected M)`
+  /// One line for the user: `path: tensor 'x': reason (found N, expected M)`.
   public var description: String { "\(path.escapedForTerminal): \(reason)" }
 
   /// The file.

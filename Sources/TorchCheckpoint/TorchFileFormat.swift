@@ -52,7 +52,10 @@ public enum TorchFileFormat: Sendable, Equatable {
   private static func isCheckpoint(_ file: ReadableFile, prefix: [UInt8]) throws -> Bool {
     if prefix.count > 30 {
       let nameEnd = 30 + Int(prefix.integer(UInt16.self, at: 26))
-      if nameEnd <= prefix.count, prefix[30..<nameEnd].suffix(9).elementsEqual("/data.pkl".utf8) {
+      if nameEnd <= prefix.count,
+        ZipArchive.checkpointFolder(of: String(decoding: prefix[30..<nameEnd], as: UTF8.self))
+          != nil
+      {
         return true
       }
     }
@@ -72,9 +75,12 @@ extension ZipArchive {
 
   /// The folders at the archive's top that hold a `data.pkl`.
   var checkpointFolders: [String] {
-    entries.compactMap { entry in
-      let parts = entry.name.split(separator: "/", omittingEmptySubsequences: false)
-      return parts.count == 2 && parts[1] == "data.pkl" ? String(parts[0]) : nil
-    }
+    entries.compactMap { ZipArchive.checkpointFolder(of: $0.name) }
+  }
+
+  /// The folder of an entry `FOLDER/data.pkl`, nil for other entries.
+  static func checkpointFolder(of entry: String) -> String? {
+    let parts = entry.split(separator: "/", omittingEmptySubsequences: false)
+    return parts.count == 2 && parts[1] == "data.pkl" ? String(parts[0]) : nil
   }
 }

@@ -91,6 +91,20 @@ import Testing
     #expect(folder.entries == ["fifo", "inner", "link"])
   }
 
+  @Test func checkingSaysTheSameAndChangesNothing() throws {
+    let path = try folder.write([1], to: "x")
+    let inner = folder.folder("inner")
+    try OutputFile.check(path: path, replacing: true)
+    try OutputFile.check(path: folder.file("y"), replacing: false)
+    #expect(throws: FileError.exists(path: path)) {
+      try OutputFile.check(path: path, replacing: false)
+    }
+    #expect(throws: FileError.notARegularFile(path: inner)) {
+      try OutputFile.check(path: inner, replacing: true)
+    }
+    #expect(folder.entries == ["inner", "x"])
+  }
+
   // MARK: Modes
 
   /// In a child process, since the mask belongs to the whole process.

@@ -98,8 +98,11 @@ struct PickleRefusalTests {
       ("](NNu", "SETITEMS", "list", "dict"), ("NNNs", "SETITEM", "None", "dict"),
       ("}Na", "APPEND", "dict", "list"), (")(NNe", "APPENDS", "tuple", "list"),
       ("}}b", "BUILD", "dict", "OrderedDict"), ("]}b", "BUILD", "list", "OrderedDict"),
-      ("N)R", "REDUCE", "None", "a function"), ("ctorch\nFloatStorage\n)R", "REDUCE",
-        "torch.FloatStorage", "a function"),
+      ("N)R", "REDUCE", "None", "a function"),
+      (
+        "ctorch\nFloatStorage\n)R", "REDUCE",
+        "torch.FloatStorage", "a function"
+      ),
       ("ccollections\nOrderedDict\n]R", "REDUCE", "list", "tuple"),
       ("NQ", "BINPERSID", "None", "tuple"), ("](NN(0a", "APPEND", "None", "list"),
     ])

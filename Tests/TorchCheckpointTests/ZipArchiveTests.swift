@@ -21,7 +21,7 @@ struct ZipArchiveTests {
 
   private static let noise: [UInt8] = {
     var generator = SeededGenerator(seed: 1)
-    return (0..<3_000_000).map { _ in UInt8.random(in: 0...7, using: &generator) }
+    return (0..<700_000).map { _ in UInt8.random(in: 0...7, using: &generator) }
   }()
 
   private static var mixed: ZipBuilder {
@@ -135,6 +135,7 @@ struct ZipArchiveTests {
       }
       return try await group.reduce(into: []) { $0.append($1) }
     }
-    #expect(Set(results).count == 1)
+    let first = try #require(results.first)
+    #expect(results.allSatisfy { $0 == first })
   }
 }

@@ -130,7 +130,9 @@ struct ZipRefusalTests {
   @Test("68: every checksum zero is accepted with a warning")
   func item68() throws {
     var checkpoint = ZipRefusalTests.checkpoint
-    for index in checkpoint.zip.entries.indices { checkpoint.zip.entries[index].central.checksum = 0 }
+    for index in checkpoint.zip.entries.indices {
+      checkpoint.zip.entries[index].central.checksum = 0
+    }
     let opened = try checkpoint.open()
     #expect(try opened.float64(of: 0) == [0, 1, 2, 3, 4, 5])
     #expect(

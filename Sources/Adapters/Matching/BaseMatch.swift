@@ -114,6 +114,12 @@ public struct BaseMatchError: DiagnosableError, Equatable {
   /// One entry for each block at fault.
   public let faults: [Fault]
 
+  /// Collects the faults.
+  public init(base: String, faults: [Fault]) {
+    self.base = base
+    self.faults = faults
+  }
+
   /// Content problems are bad data.
   public var failureKind: FailureKind { .badData }
 

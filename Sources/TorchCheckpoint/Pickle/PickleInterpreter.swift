@@ -247,7 +247,9 @@ package struct PickleInterpreter {
   private mutating func readLine() throws(PickleProblem) -> String {
     let window = bytes[position...].prefix(limits.name + 1)
     guard let end = window.firstIndex(of: UInt8(ascii: "\n")) else {
-      guard window.count <= limits.name else { throw .tooMany("bytes in a name", limit: limits.name) }
+      guard window.count <= limits.name else {
+        throw .tooMany("bytes in a name", limit: limits.name)
+      }
       throw .endedEarly(opcode: opcode.name, offset: start)
     }
     guard let line = String(validating: bytes[position..<end], as: UTF8.self) else {

@@ -1,4 +1,6 @@
-/// Why a pickle is refused. Nothing in a pickle is ever executed; what asks for it is named.
+/// Why a pickle is refused.
+///
+/// Nothing in a pickle is ever executed; what asks for it is named.
 public enum PickleProblem: Error, Equatable, Sendable, CustomStringConvertible {
   /// A class or function other than those that build tensors and plain values.
   case forbiddenGlobal(String)

@@ -1,5 +1,7 @@
-/// A value that a pickle builds. Containers are positions in a `PickleHeap`, so that values that
-/// hold themselves, are shared or nest deeply cost nothing and need no recursion.
+/// A value that a pickle builds.
+///
+/// Containers are positions in a `PickleHeap`, so that values that hold themselves, are shared or
+/// nest deeply cost nothing and need no recursion.
 package enum PickleValue: Sendable, Equatable {
   /// Python's `None`.
   case none

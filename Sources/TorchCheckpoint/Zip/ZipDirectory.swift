@@ -19,7 +19,7 @@ struct ZipDirectory {
   static let placeholder = UInt64(UInt32.max)
 
   fileprivate static let descriptorFlag: UInt16 = 1 << 3
-  /// Sizes follow the data; names are UTF-8; how hard deflate tried. None changes what is read.
+  // Sizes follow the data; names are UTF-8; how hard deflate tried: none changes what is read.
   private static let harmlessFlags = descriptorFlag | 1 << 11 | 1 << 1 | 1 << 2
   private static let encryptionFlags: UInt16 = 1 << 0 | 1 << 6 | 1 << 13
   private static let headerSize = 46

@@ -41,9 +41,11 @@ struct ZipLocalHeader {
       throw ZipProblem.localHeaderMissing(entry: record.name, offset: offset)
     }
     try compare("flags", UInt64(header.integer(UInt16.self, at: 6)), UInt64(record.flags))
-    try compare("method", UInt64(header.integer(UInt16.self, at: 8)), UInt64(record.method.rawValue))
+    try compare(
+      "method", UInt64(header.integer(UInt16.self, at: 8)), UInt64(record.method.rawValue))
     let name = Array(record.name.utf8)
-    try compare("length of the name", UInt64(header.integer(UInt16.self, at: 26)), UInt64(name.count))
+    try compare(
+      "length of the name", UInt64(header.integer(UInt16.self, at: 26)), UInt64(name.count))
     guard header[ZipLocalHeader.size...].elementsEqual(name) else {
       throw ZipProblem.localNameDiffers(
         entry: record.name,

@@ -12,8 +12,9 @@ struct PickleBuilder {
     return builder.bytes + Array(".".utf8)
   }
 
-  /// Appends operations by their characters: `}` EMPTY_DICT, `)` EMPTY_TUPLE, `(` MARK, `s`
-  /// SETITEM, `t` TUPLE, `R` REDUCE …
+  /// Appends operations by their characters.
+  ///
+  /// `}` EMPTY_DICT, `)` EMPTY_TUPLE, `(` MARK, `s` SETITEM, `t` TUPLE, `R` REDUCE and so on.
   mutating func op(_ characters: String) { bytes += Array(characters.utf8) }
 
   mutating func raw(_ operation: [UInt8]) { bytes += operation }

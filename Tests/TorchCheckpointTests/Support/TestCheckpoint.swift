@@ -27,7 +27,7 @@ struct TestStorage {
     declaredCount = count
   }
 
-  /// The numbers 0, 1, 2, …
+  /// The numbers from 0 up to a count.
   static func counting(_ key: String = "0", to count: Int) -> TestStorage {
     TestStorage(key, floats: (0..<count).map(Float.init))
   }

@@ -90,7 +90,9 @@ struct ZipBuilder {
   private static func local(_ entry: Entry) -> [UInt8] {
     let header = entry.local
     var extra = header.extra
-    if header.is64 { extra += little(1 as UInt16, 16 as UInt16, header.size, header.compressedSize) }
+    if header.is64 {
+      extra += little(1 as UInt16, 16 as UInt16, header.size, header.compressedSize)
+    }
     return little(entry.localSignature, 20 as UInt16, header.flags, header.method, 0 as UInt32)
       + sizes(header)
       + little(UInt16(header.name.count), UInt16(extra.count)) + header.name + extra + entry.data
