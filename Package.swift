@@ -38,10 +38,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
-    .systemLibrary(
-      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-    .systemLibrary(
-      name: "CLAPACK", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .systemLibrary(name: "CLAPACK", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPlatform"),
     .target(name: "CKernels", cSettings: cSettings),
 
@@ -50,7 +48,13 @@ let package = Package(
     module("Safetensors", ["Tensors", "ByteIO"]),
     module("TorchCheckpoint", ["Tensors", "ByteIO", "CZlib"]),
     module("Adapters", ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint"]),
-    module("Merging", ["Tensors", "ByteIO", "Adapters", "CKernels", "CLAPACK"]),
+    .target(
+      name: "Merging", dependencies: ["Tensors", "ByteIO", "Adapters", "CLAPACK"],
+      swiftSettings: swiftSettings,
+      linkerSettings: [
+        .linkedLibrary("openblas", .when(platforms: [.linux])),
+        .linkedFramework("Accelerate", .when(platforms: [.macOS])),
+      ]),
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
     module("Comparing", ["Tensors", "ByteIO"]),
     .executableTarget(
@@ -79,7 +83,7 @@ let package = Package(
       "FoldingTests",
       ["Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "CKernels", "TestSupport"]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
-    tests("CLITests", ["resloratool", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+    tests("CLITests", ["resloratool", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -72,12 +72,6 @@ public final class TorchCheckpoint: TensorSource {
   /// The position of the tensor of that name.
   public func index(of name: TensorName) -> Int? { indices[name] }
 
-  /// Whether a file's first bytes, 8 or more, look like what `torch.save` writes or once wrote: a
-  /// zip archive, or a pickle, which `init(path:)` refuses with advice.
-  public static func matches(_ prefix: [UInt8]) -> Bool {
-    ZipArchive.matches(prefix) || TorchFileFormat.isPickle(prefix)
-  }
-
   /// Whether a file is an archive of `torch.save`, by its content: a zip archive with an entry
   /// `NAME/data.pkl`.
   ///

@@ -44,7 +44,7 @@ public enum TorchFileFormat: Sendable, Equatable {
   ///
   /// The length at the begin of a safetensors file can have these two bytes as well, 640 does; as
   /// such a length, what follows in a pickle gives numbers that no header has.
-  static func isPickle(_ prefix: [UInt8]) -> Bool {
+  private static func isPickle(_ prefix: [UInt8]) -> Bool {
     guard prefix.count >= 8, prefix[0] == 0x80, (2...5).contains(prefix[1]) else { return false }
     return prefix.integer(UInt64.self, at: 0) > 100_000_000
   }

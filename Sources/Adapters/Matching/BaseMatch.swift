@@ -17,7 +17,7 @@ public struct BaseMatch: Sendable {
     /// The change in words.
     public var description: String {
       switch (stripped.isEmpty, added.isEmpty) {
-      case (true, true): "names as they are"
+      case (true, true): "as they are"
       case (false, true): "without '\(stripped)'"
       case (true, false): "with '\(added)' before them"
       case (false, false): "'\(stripped)' replaced by '\(added)'"

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Sets up, builds, and runs the main job on the real adapter: inspect, merge, fold.
+# Results go to a temporary folder, or to the one given.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+Tests/install-packages.sh
+swift build -c release --product resloratool
+tool="$(swift build -c release --show-bin-path)/resloratool"
+out="${1:-$(mktemp -d)}"
+mkdir -p "$out"
+adapter=Fixtures/minilm/is
+base=Fixtures/minilm/base.safetensors
+
+run() { printf '\n$ resloratool %s\n' "$*"; "$tool" "$@"; }
+run inspect "$adapter" --windows "$adapter/norm-windows.json"
+run merge "$adapter" --method bw --base "$base" --output "$out/adapter-bw" --force
+run fold "$adapter" --method bw --into "$base" --output "$out/base-folded.safetensors" --force
+printf '\nThe merged adapter and the folded base are in %s\n' "$out"
