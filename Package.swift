@@ -67,12 +67,16 @@ let package = Package(
     ),
 
     .target(
-      name: "TestSupport", dependencies: ["Tensors", "ByteIO", "Adapters"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Tensors", "ByteIO"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
+    .target(
+      name: "LoRATestSupport", dependencies: ["Adapters", "Tensors", "TestSupport"],
+      path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),
-    tests("TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
+    tests(
+      "TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
     tests(
       "AdaptersTests",
       ["Adapters", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors", "TestSupport"]),
@@ -81,9 +85,17 @@ let package = Package(
       ["Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
     tests(
       "FoldingTests",
-      ["Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "CKernels", "TestSupport"]),
+      [
+        "Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
+        "LoRATestSupport",
+      ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
-    tests("CLITests", ["resloratool", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+    .testTarget(
+      name: "CLITests",
+      dependencies: [
+        "resloratool", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
+        "LoRATestSupport",
+      ], exclude: ["Goldens"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

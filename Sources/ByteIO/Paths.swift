@@ -65,7 +65,8 @@ package enum Paths {
 
   /// Whether both paths lead to the same file or folder: by name, hard link or symbolic link.
   package static func areSame(_ first: String, _ second: String) -> Bool {
-    guard let a = try? SystemCalls.status(path: first), let b = try? SystemCalls.status(path: second)
+    guard let a = try? SystemCalls.status(path: first),
+      let b = try? SystemCalls.status(path: second)
     else { return false }
     return a.device == b.device && a.inode == b.inode
   }

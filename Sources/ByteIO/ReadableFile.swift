@@ -52,7 +52,8 @@ public final class ReadableFile: Sendable {
     try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       try read(
         at: offset,
-        into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+        into: UnsafeMutableRawBufferPointer(
+          rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
       initialized = count
     }
   }

@@ -88,7 +88,9 @@ enum SystemCalls {
     var done = 0
     while done < buffer.count {
       let count = try retrying("read", path) {
-        pread(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset + done))
+        pread(
+          descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done,
+          off_t(offset + done))
       }
       if count == 0 { break }
       done += count
@@ -102,7 +104,9 @@ enum SystemCalls {
     var done = 0
     while done < buffer.count {
       done += try retrying("write", path) {
-        pwrite(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset + done))
+        pwrite(
+          descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done,
+          off_t(offset + done))
       }
     }
   }
@@ -148,7 +152,8 @@ enum SystemCalls {
   }
 
   /// Renames; where `replacing` is false, an existing target is left alone and the result is false.
-  static func rename(_ source: String, _ target: String, replacing: Bool) throws(SystemError) -> Bool
+  static func rename(_ source: String, _ target: String, replacing: Bool) throws(SystemError)
+    -> Bool
   {
     if replacing {
       #if canImport(Darwin)
@@ -223,7 +228,9 @@ enum SystemCalls {
   static func freeBytes(at path: String) -> Int? {
     var raw = statvfs()
     guard statvfs(path, &raw) == 0 else { return nil }
-    return Int(clamping: UInt64(raw.f_bavail).multipliedReportingOverflow(by: UInt64(raw.f_frsize)).partialValue)
+    return Int(
+      clamping: UInt64(raw.f_bavail).multipliedReportingOverflow(by: UInt64(raw.f_frsize))
+        .partialValue)
   }
 
   static func resolvedPath(_ path: String) -> String? {

@@ -16,7 +16,8 @@ struct TemporaryName {
     var generator = SystemRandomNumberGenerator()
     let token = String(generator.next() as UInt64, radix: 16)
     path = Paths.join(
-      Paths.parent(of: target), "\(TemporaryName.prefix(for: target))\(token)\(TemporaryName.suffix)")
+      Paths.parent(of: target),
+      "\(TemporaryName.prefix(for: target))\(token)\(TemporaryName.suffix)")
   }
 
   private static func prefix(for target: String) -> String {

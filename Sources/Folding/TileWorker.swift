@@ -52,7 +52,8 @@ struct TileWorker {
   ) throws {
     let values = try read(plan.base, tensor, elements)
     let dtype = plan.output[tensor].dtype
-    try write(Conversion.bytes(from: values, dtype: dtype), tensor, first: elements.lowerBound, dtype, sink)
+    try write(
+      Conversion.bytes(from: values, dtype: dtype), tensor, first: elements.lowerBound, dtype, sink)
   }
 
   // MARK: Folded weights

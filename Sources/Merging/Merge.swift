@@ -83,7 +83,9 @@ public struct Merge: Sendable {
 
   /// `‖W + Δ‖` of every block, by another pass over the base where a method did not tell.
   private func foldedNorms(of lora: any PlainLoRA, known: [Double?]) throws -> [Double?] {
-    guard wantsFoldedNorms, let base = inputs.base, known.contains(where: { $0 == nil }) else { return known }
+    guard wantsFoldedNorms, let base = inputs.base, known.contains(where: { $0 == nil }) else {
+      return known
+    }
     let match = try BaseMatch(
       lora.blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false)
     let statistics = try BaseStatistics.gather(

@@ -30,7 +30,8 @@ public enum MergeError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .unknownMethod, .notForStructure, .nothingToGoBy, .missingBase: .usage
-    case .missingWindows, .zeroWindows, .zeroNorm, .notSquare, .zeroScaling, .nonFiniteWeight: .badData
+    case .missingWindows, .zeroWindows, .zeroNorm, .notSquare, .zeroScaling, .nonFiniteWeight:
+      .badData
     case .linearAlgebra: .resource
     }
   }

@@ -55,11 +55,11 @@ public enum MergeMethods {
     }
     switch adapter.structure {
     case .plain: return (DroppedShortcut.self, "a plain LoRA has no shortcut to merge")
-    case .blockShortcut: return (ExactMerge.self, "exact: block-shortcut merges without loss")
+    case .blockShortcut: return (ExactMerge.self, "block-shortcut merges without loss")
     case .inputShortcut, .middleShortcut:
-      if hasBase { return (WeightBasedMerge.self, "bw: the base weights are at hand") }
+      if hasBase { return (WeightBasedMerge.self, "the base weights are at hand") }
       if adapter.hasWindows {
-        return (InputBasedMerge.self, "bi: norm windows are at hand and no base")
+        return (InputBasedMerge.self, "norm windows are at hand and no base")
       }
       throw .nothingToGoBy(structure: adapter.structure)
     }

@@ -85,24 +85,29 @@ struct SafetensorsHeaderParser {
     guard try reader.peek() == UInt8(ascii: "{") else {
       throw failure(.badValue(key: key.escapedForTerminal, expected: "an object"))
     }
-    var keys: Set<TensorName> = []
+    var others: Set<TensorName> = []
     var dtype: DType?
     var shape: [Int]?
     var offsets: [Int]?
     try reader.beginObject()
     while let field = try reader.nextKey() {
-      guard keys.insert(TensorName(field)).inserted else { throw failure(.duplicateKey(field)) }
       switch field {
-      case "dtype": dtype = try parseDType(&reader)
+      case "dtype":
+        guard dtype == nil else { throw failure(.duplicateKey(field)) }
+        dtype = try parseDType(&reader)
       case "shape":
+        guard shape == nil else { throw failure(.duplicateKey(field)) }
         shape = try parseIntegers(field, &reader, limit: TensorInfo.maximumRank) {
           .info(.tooManyDimensions(found: $0))
         }
       case "data_offsets":
+        guard offsets == nil else { throw failure(.duplicateKey(field)) }
         offsets = try parseIntegers(field, &reader, limit: 2) { _ in
           .badValue(key: field, expected: "two whole numbers")
         }
-      default: _ = try reader.readValue()  // as the reference does
+      default:
+        guard others.insert(TensorName(field)).inserted else { throw failure(.duplicateKey(field)) }
+        _ = try reader.readValue()  // passed over, as the reference does
       }
     }
     guard let dtype else { throw failure(.missingKey("dtype")) }

@@ -27,7 +27,9 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
       try index.check(shards)
       try self.init(label: folder, shards: shards, warnings: index.sizeWarnings(shards))
     } else {
-      let names = try Paths.entries(of: folder).filter { Paths.fileExtension(of: $0) == "safetensors" }
+      let names = try Paths.entries(of: folder).filter {
+        Paths.fileExtension(of: $0) == "safetensors"
+      }
       guard names.count == 1 || names.contains("model.safetensors") else {
         throw ShardIndexError(path: folder, reason: .noCheckpoint)
       }

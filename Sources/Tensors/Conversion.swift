@@ -20,14 +20,16 @@ public enum Conversion {
   public static func float64(from bytes: UnsafeRawBufferPointer, dtype: DType) -> [Double] {
     let count = bytes.count * 8 / dtype.bitWidth
     return [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
-      float64(from: bytes, dtype: dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+      float64(
+        from: bytes, dtype: dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
       initialized = count
     }
   }
 
   /// Decodes elements into a buffer that has room for all of them.
   package static func float64(
-    from bytes: UnsafeRawBufferPointer, dtype: DType, into target: UnsafeMutableBufferPointer<Double>
+    from bytes: UnsafeRawBufferPointer, dtype: DType,
+    into target: UnsafeMutableBufferPointer<Double>
   ) {
     precondition(isDecodable(dtype), "\(dtype.rawValue) has no decoder")
     let count = bytes.count * 8 / dtype.bitWidth

@@ -3,7 +3,8 @@ internal import CKernels
 extension Matrix {
   /// The product with another matrix in float64; terms are added in order.
   package func times(_ other: Matrix) -> Matrix {
-    precondition(columns == other.rows, "\(rows) x \(columns) times \(other.rows) x \(other.columns)")
+    precondition(
+      columns == other.rows, "\(rows) x \(columns) times \(other.rows) x \(other.columns)")
     var result = Matrix(rows: rows, columns: other.columns)
     values.withUnsafeBufferPointer { x in
       other.values.withUnsafeBufferPointer { y in

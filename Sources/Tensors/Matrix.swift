@@ -30,7 +30,9 @@ public struct Matrix: Sendable, Equatable {
   public var transposed: Matrix {
     var result = Matrix(rows: columns, columns: rows)
     for row in 0..<rows {
-      for column in 0..<columns { result.values[column * rows + row] = values[row * columns + column] }
+      for column in 0..<columns {
+        result.values[column * rows + row] = values[row * columns + column]
+      }
     }
     return result
   }

@@ -27,7 +27,8 @@ extension TensorSource {
     return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       try read(
         tensor: index, at: 0,
-        into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+        into: UnsafeMutableRawBufferPointer(
+          rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
       initialized = count
     }
   }
@@ -87,7 +88,8 @@ public struct MemoryTensorSource: TensorSource {
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
     contents[index].withUnsafeBytes {
-      buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[byteOffset..<(byteOffset + buffer.count)]))
+      buffer.copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: $0[byteOffset..<(byteOffset + buffer.count)]))
     }
   }
 }

@@ -25,6 +25,11 @@ struct Interruption: Error {
       }
     }
     for number in [SIGPIPE, SIGXFSZ] { Self.ignore(number) }
+    // A parent that starts us from a thread with signals blocked passes the block on.
+    var caught = sigset_t()
+    sigemptyset(&caught)
+    for number in [SIGINT, SIGTERM] { sigaddset(&caught, number) }
+    pthread_sigmask(SIG_UNBLOCK, &caught, nil)
   }
 
   /// Throws once a signal has come.

@@ -26,13 +26,27 @@ import Testing
   private static let base = ["--base", "base.safetensors"]
 
   static let cases: [Case] = [
-    Case(name: "inspect-is", fixture: "synthetic/is-basic", arguments: ["inspect", "adapter"] + windows),
-    Case(name: "inspect-is-json", fixture: "synthetic/is-basic", arguments: ["inspect", "adapter", "--json"] + windows),
-    Case(name: "inspect-ms-stacked", fixture: "synthetic/ms-stacked", arguments: ["inspect", "adapter"]),
-    Case(name: "inspect-tree-json", fixture: "synthetic/is-tree", arguments: ["inspect", "adapter.safetensors", "--json"]),
-    Case(name: "inspect-checkpoint", fixture: "synthetic/is-basic", arguments: ["inspect", "base.safetensors"]),
-    Case(name: "inspect-checkpoint-json", fixture: "synthetic/is-basic", arguments: ["inspect", "base.safetensors", "--json"]),
-    Case(name: "inspect-two-json", fixture: "synthetic/plain", arguments: ["inspect", "adapter", "base.safetensors", "--json"]),
+    Case(
+      name: "inspect-is", fixture: "synthetic/is-basic",
+      arguments: ["inspect", "adapter"] + windows),
+    Case(
+      name: "inspect-is-json", fixture: "synthetic/is-basic",
+      arguments: ["inspect", "adapter", "--json"] + windows),
+    Case(
+      name: "inspect-ms-stacked", fixture: "synthetic/ms-stacked",
+      arguments: ["inspect", "adapter"]),
+    Case(
+      name: "inspect-tree-json", fixture: "synthetic/is-tree",
+      arguments: ["inspect", "adapter.safetensors", "--json"]),
+    Case(
+      name: "inspect-checkpoint", fixture: "synthetic/is-basic",
+      arguments: ["inspect", "base.safetensors"]),
+    Case(
+      name: "inspect-checkpoint-json", fixture: "synthetic/is-basic",
+      arguments: ["inspect", "base.safetensors", "--json"]),
+    Case(
+      name: "inspect-two-json", fixture: "synthetic/plain",
+      arguments: ["inspect", "adapter", "base.safetensors", "--json"]),
     Case(name: "inspect-real", fixture: "minilm/bs", arguments: ["inspect", "."] + windows),
     Case(
       name: "merge-is-bw", fixture: "synthetic/is-basic",
@@ -51,7 +65,7 @@ import Testing
       files: ["adapter-exact/adapter_config.json", "adapter-exact/adapter_model.safetensors"]),
     Case(
       name: "merge-lmops", fixture: "synthetic/whole-model",
-      arguments: ["merge", ".", "--method", "bw", "--compat", "lmops", "--dry-run"] + base),
+      arguments: ["merge", "adapter", "--method", "bw", "--compat", "lmops", "--dry-run"] + base),
     Case(
       name: "merge-dtype", fixture: "synthetic/is-basic",
       arguments: ["merge", "adapter", "--method", "bw", "--dtype", "bf16", "--quiet"] + base,
@@ -61,10 +75,12 @@ import Testing
       files: ["merged/adapter_config.json"]),
     Case(
       name: "fold-is", fixture: "synthetic/is-basic",
-      arguments: ["fold", "adapter", "--into", "base.safetensors"], files: ["base-folded.safetensors"]),
+      arguments: ["fold", "adapter", "--into", "base.safetensors"],
+      files: ["base-folded.safetensors"]),
     Case(
       name: "fold-ms-json", fixture: "synthetic/ms-all",
-      arguments: ["fold", "adapter", "--method", "bi", "--into", "base.safetensors", "--json"] + windows,
+      arguments: ["fold", "adapter", "--method", "bi", "--into", "base.safetensors", "--json"]
+        + windows,
       files: ["base-folded.safetensors"]),
     Case(
       name: "fold-dtype", fixture: "synthetic/bs-pre1",
@@ -75,8 +91,12 @@ import Testing
       arguments: ["fold", "adapter", "--into", "base.safetensors", "--dry-run", "--threads", "2"]),
     Case(
       name: "fold-dry-run-json", fixture: "synthetic/bs-pre1",
-      arguments: ["fold", "adapter", "--into", "base.safetensors", "--dry-run", "--json", "--threads", "2"]),
-    Case(name: "fold-real", fixture: "minilm/is", arguments: ["fold", ".", "--into", "base.safetensors"]),
+      arguments: [
+        "fold", "adapter", "--into", "base.safetensors", "--dry-run", "--json", "--threads", "2",
+      ]),
+    Case(
+      name: "fold-real", fixture: "minilm/is",
+      arguments: ["fold", ".", "--into", "base.safetensors"]),
     Case(
       name: "diff", fixture: "synthetic/is-basic",
       arguments: ["diff", "base.safetensors", "folded-bw.safetensors"]),
@@ -99,7 +119,8 @@ import Testing
     for name in test.files {
       let bytes = try ReadableFile.contents(of: folder.file(name), limit: 1 << 24)
       record += "--- \(name)\n"
-      record += name.hasSuffix(".json")
+      record +=
+        name.hasSuffix(".json")
         ? String(decoding: bytes, as: UTF8.self) + "\n" : try digest(bytes) + "\n"
     }
     let golden = "\(TestFiles.root)/Tests/CLITests/Goldens/\(test.name).txt"

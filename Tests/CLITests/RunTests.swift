@@ -4,6 +4,7 @@ import Adapters
 import Safetensors
 import Tensors
 import TestSupport
+import LoRATestSupport
 import Testing
 
 /// Whole runs: what a user types, and what is there afterwards.
@@ -16,10 +17,12 @@ import Testing
       #expect(outcome.status == 0, "\(outcome.error)")
     }
     try run("merge", "adapter", "--method", "bw", "--base", "base.safetensors", "-o", "merged")
-    try run("merge", "adapter", "--method", "bw", "--base", "base.safetensors", "-o", "one.safetensors")
+    try run(
+      "merge", "adapter", "--method", "bw", "--base", "base.safetensors", "-o", "one.safetensors")
     try run("fold", "merged", "--into", "base.safetensors", "-o", "a.safetensors")
     try run("fold", "one.safetensors", "--into", "base.safetensors", "-o", "b.safetensors")
-    try run("fold", "adapter", "--method", "bw", "--into", "base.safetensors", "-o", "c.safetensors")
+    try run(
+      "fold", "adapter", "--method", "bw", "--into", "base.safetensors", "-o", "c.safetensors")
     try run("diff", "a.safetensors", "b.safetensors")
     // The merged factors were rounded to float32 once more.
     try run("diff", "a.safetensors", "c.safetensors", "--rtol", "0.008", "--atol", "1e-6")
@@ -45,7 +48,8 @@ import Testing
     let outcome = try Tool.shell(
       "umask 027; $TOOL fold adapter --into base.safetensors -o out.safetensors", in: folder.path)
     #expect(outcome.status == 0)
-    let attributes = try FileManager.default.attributesOfItem(atPath: folder.file("out.safetensors"))
+    let attributes = try FileManager.default.attributesOfItem(
+      atPath: folder.file("out.safetensors"))
     #expect(attributes[.posixPermissions] as? Int == 0o640)
   }
 
@@ -68,8 +72,10 @@ import Testing
       "{\"previous\": {\(names.joined(separator: ", "))}, \"root\": \"none\"}".utf8,
       to: "topology.json")
     let outcome = try Tool.run(
-      ["merge", "adapter", "--method", "bw", "--base", "base.safetensors", "--topology",
-        "topology.json", "--dry-run", "--json"], in: folder.path)
+      [
+        "merge", "adapter", "--method", "bw", "--base", "base.safetensors", "--topology",
+        "topology.json", "--dry-run", "--json",
+      ], in: folder.path)
     let blocks = try #require(try outcome.json()["blocks"]?.array)
     #expect(blocks.allSatisfy { $0.object?.doubles("alpha") == [0] })
     let rooted = try Tool.run(
@@ -77,7 +83,8 @@ import Testing
     #expect(try rooted.json()["root"]?.string == "none")
   }
 
-  @Test("a fold that is interrupted exits 130 or 143 and leaves nothing", arguments: [SIGINT, SIGTERM])
+  @Test(
+    "a fold that is interrupted exits 130 or 143 and leaves nothing", arguments: [SIGINT, SIGTERM])
   func interruption(_ signal: Int32) throws {
     let folder = TemporaryFolder()
     try largeCase(in: folder)

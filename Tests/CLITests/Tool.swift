@@ -55,7 +55,8 @@ enum Tool {
     func wait() throws -> Outcome {
       process.waitUntilExit()
       func text(_ name: String) throws -> String {
-        String(decoding: try ReadableFile.contents(of: files.file(name), limit: 1 << 28), as: UTF8.self)
+        String(
+          decoding: try ReadableFile.contents(of: files.file(name), limit: 1 << 28), as: UTF8.self)
       }
       return Outcome(
         status: process.terminationStatus, isSignal: process.terminationReason == .uncaughtSignal,

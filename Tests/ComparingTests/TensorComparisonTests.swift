@@ -48,9 +48,11 @@ import Testing
     #expect(!result.isEqual)
   }
 
-  @Test("ulps count through zero, and both zeros are one", arguments: [
-    (DType.f16, 0x1p-24), (.bf16, 0x1p-133), (.f32, 0x1p-149), (.f64, 0x1p-1074),
-  ])
+  @Test(
+    "ulps count through zero, and both zeros are one",
+    arguments: [
+      (DType.f16, 0x1p-24), (.bf16, 0x1p-133), (.f32, 0x1p-149), (.f64, 0x1p-1074),
+    ])
   func ulpsAcrossZero(_ dtype: DType, _ smallest: Double) throws {
     let result = try compare([("x", dtype, [smallest, 0])], [("x", dtype, [-smallest, -0.0])])
     #expect(result.differences.first?.ulp == 2)
@@ -96,7 +98,8 @@ import Testing
   @Test("dtypes without a decoder are compared byte by byte")
   func opaque() throws {
     let base = try MemoryTensorSource.random([("x", .f4, [300_000]), ("y", .f6E2M3, [8])])
-    let other = try MemoryTensorSource.random([("x", .f4, [300_000]), ("y", .f6E2M3, [8])], seed: 8)
+    let other = try MemoryTensorSource.random(
+      [("x", .f4, [300_000]), ("y", .f6E2M3, [8])], seed: 8)
     #expect(try TensorComparison(base, base, tolerance: .init(), threads: 2).isEqual)
     let result = try TensorComparison(base, other, tolerance: .init(), threads: 2)
     #expect(result.differences.allSatisfy { !$0.isEqual && $0.maximumAbsolute == nil })

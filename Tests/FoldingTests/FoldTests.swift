@@ -3,6 +3,7 @@ import Folding
 import Safetensors
 import Tensors
 import TestSupport
+import LoRATestSupport
 import Testing
 
 /// Folds of made-up weights: tiles, figures, refusals and verification.
@@ -12,7 +13,8 @@ import Testing
   @Test("weights of many tiles with odd sizes", arguments: arithmetic)
   func manyTiles(_ dtype: DType) throws {
     let base = try MemoryTensorSource.random([
-      ("a.weight", dtype, [531, 1037]), ("other", .i64, [70_001]), ("b.weight", dtype, [3, 200_003]),
+      ("a.weight", dtype, [531, 1037]), ("other", .i64, [70_001]),
+      ("b.weight", dtype, [3, 200_003]),
     ])
     let lora = MemoryLoRA([("a", 531, 1037, 5), ("b", 3, 200_003, 2)], scaling: 0.5)
     let plan = try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: false)
@@ -56,9 +58,11 @@ import Testing
     if dtype == .bf16 { #expect(figures.unchangedShare > 0.3) }
   }
 
-  @Test("a NaN or an infinity in a weight is refused unless allowed", arguments: [
-    Double.nan, .infinity,
-  ])
+  @Test(
+    "a NaN or an infinity in a weight is refused unless allowed",
+    arguments: [
+      Double.nan, .infinity,
+    ])
   func nonFinite(_ value: Double) throws {
     let info = try TensorInfo(name: "a.weight", dtype: .bf16, shape: [2, 3])
     let base = MemoryTensorSource(
@@ -95,9 +99,11 @@ import Testing
     #expect(throws: Never.self) { try Fold(threads: 1).run(wide, into: MemorySink(wide.output)) }
   }
 
-  @Test("a byte that reads back differently is found, wherever it is", arguments: [
-    (0, 5), (0, 1_100_000), (1, 77),
-  ])
+  @Test(
+    "a byte that reads back differently is found, wherever it is",
+    arguments: [
+      (0, 5), (0, 1_100_000), (1, 77),
+    ])
   func damage(_ tensor: Int, _ byte: Int) throws {
     let base = try MemoryTensorSource.random([
       ("a.weight", .f32, [300, 1000]), ("other", .u8, [100]),

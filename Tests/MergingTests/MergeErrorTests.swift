@@ -34,7 +34,8 @@ import Testing
     #expect(result.blocks.allSatisfy { $0.alpha.isEmpty })
   }
 
-  @Test("a zero window is an error that names the block", arguments: ["lmops-zero", "lmops-zero-ms"])
+  @Test(
+    "a zero window is an error that names the block", arguments: ["lmops-zero", "lmops-zero-ms"])
   func zeroWindow(_ name: String) throws {
     let adapter = try adapter(name)
     let named = try #require(
@@ -77,9 +78,12 @@ import Testing
     }
   }
 
-  @Test("exact on is and ms, and estimates on a plain LoRA", arguments: [
-    ("is-basic", "exact"), ("ms-pre2", "exact"), ("plain", "bi"), ("plain", "bw"), ("plain", "exact"),
-  ])
+  @Test(
+    "exact on is and ms, and estimates on a plain LoRA",
+    arguments: [
+      ("is-basic", "exact"), ("ms-pre2", "exact"), ("plain", "bi"), ("plain", "bw"),
+      ("plain", "exact"),
+    ])
   func notForStructure(_ name: String, _ method: String) throws {
     let adapter = try adapter(name)
     let inputs = MergeInputs(base: try base(name))
@@ -95,10 +99,14 @@ import Testing
     #expect(result.reason?.contains("exact") == true)
   }
 
-  @Test("the method chosen when none is named", arguments: [
-    ("plain", true, true, "none"), ("bs-pre1", true, true, "exact"), ("bs-pre1", false, false, "exact"),
-    ("is-basic", true, true, "bw"), ("is-basic", false, true, "bi"), ("ms-pre2", true, false, "bw"),
-  ])
+  @Test(
+    "the method chosen when none is named",
+    arguments: [
+      ("plain", true, true, "none"), ("bs-pre1", true, true, "exact"),
+      ("bs-pre1", false, false, "exact"),
+      ("is-basic", true, true, "bw"), ("is-basic", false, true, "bi"),
+      ("ms-pre2", true, false, "bw"),
+    ])
   func defaultMethod(_ name: String, _ hasBase: Bool, _ windows: Bool, _ expected: String) throws {
     let adapter = try adapter(name, windows: windows)
     let choice = try MergeMethods.choose(nil, for: adapter, hasBase: hasBase)

@@ -42,13 +42,15 @@ import Testing
       let matches =
         alpha.count == figures.alpha.count
         && zip(figures.alpha, alpha).allSatisfy { agree($0, $1, to: Self.tolerance) }
-      #expect(matches, "\(block.name): α \(figures.alpha), expected \(alpha)", sourceLocation: location)
+      #expect(
+        matches, "\(block.name): α \(figures.alpha), expected \(alpha)", sourceLocation: location)
       #expect(figures.rank == want.integer("rank"), "\(block.name)", sourceLocation: location)
       for (found, key) in [(figures.deltaNorm, "delta_norm"), (figures.foldedNorm, "folded_norm")] {
         let number = try #require(found, "\(block.name) \(key)")
         let wanted = try #require(want.double(key))
         #expect(
-          agree(number, wanted, to: Self.tolerance), "\(block.name) \(key) \(number), not \(wanted)",
+          agree(number, wanted, to: Self.tolerance),
+          "\(block.name) \(key) \(number), not \(wanted)",
           sourceLocation: location)
       }
       if let norm = figures.norm, let wanted = want.double("norm") {
@@ -120,7 +122,8 @@ import Testing
     }
   }
 
-  @Test("results have the same bits for every number of threads", arguments: ["is-basic", "ms-all"])
+  @Test(
+    "results have the same bits for every number of threads", arguments: ["is-basic", "ms-all"])
   func threads(_ name: String) throws {
     let fixture = FixtureCase("synthetic/\(name)")
     let one = try merge(fixture, "bw", threads: 1).1
@@ -134,7 +137,8 @@ import Testing
 
   @Test(
     "the full real adapters equal their independent results to 1e-6",
-    .enabled(if: TestFiles.shared("data/minilm-reslora") != nil, "no ../shared beside the repository"),
+    .enabled(
+      if: TestFiles.shared("data/minilm-reslora") != nil, "no ../shared beside the repository"),
     arguments: ["is", "bs", "ms"])
   func sharedAdapters(_ structure: String) throws {
     let root = try #require(TestFiles.shared("data/minilm-reslora"))

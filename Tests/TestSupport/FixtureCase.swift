@@ -35,7 +35,8 @@ public struct FixtureCase: Sendable, CustomStringConvertible {
 
   /// The base weights.
   public var basePath: String {
-    exists("base.safetensors") ? path("base.safetensors") : TestFiles.fixture("minilm/base.safetensors")
+    exists("base.safetensors")
+      ? path("base.safetensors") : TestFiles.fixture("minilm/base.safetensors")
   }
 
   /// The norm windows beside the adapter, where the case has them there.
@@ -67,5 +68,7 @@ extension JSONObject {
   /// The whole number of a key.
   public func integer(_ key: String) -> Int? { self[key]?.number?.integer }
   /// The numbers of a key's array.
-  public func doubles(_ key: String) -> [Double]? { self[key]?.array?.compactMap { $0.number?.double } }
+  public func doubles(_ key: String) -> [Double]? {
+    self[key]?.array?.compactMap { $0.number?.double }
+  }
 }

@@ -43,8 +43,12 @@ struct InputProbe {
   /// Formats that are recognised only to say that they are not read.
   private static func knownOther(_ file: ReadableFile) throws -> String? {
     let prefix = try file.bytes(at: 0, count: min(file.size, 8))
-    if prefix.starts(with: [0x50, 0x4b, 3, 4]) { return "a zip archive that torch.save did not write" }
-    if prefix.starts(with: [0x89, 0x48, 0x44, 0x46]) { return "an HDF5 file, which is not read yet" }
+    if prefix.starts(with: [0x50, 0x4b, 3, 4]) {
+      return "a zip archive that torch.save did not write"
+    }
+    if prefix.starts(with: [0x89, 0x48, 0x44, 0x46]) {
+      return "an HDF5 file, which is not read yet"
+    }
     if prefix.starts(with: "GGUF".utf8) { return "a GGUF file, which is not read" }
     return nil
   }

@@ -72,7 +72,9 @@ public enum StoredTensors {
     if let tensors = probe.tensors { return tensors.source }
     for names in [PEFTFolder.fileNames, PublishedCheckpoint.fileNames] {
       guard let name = names.first(where: probe.entries.contains) else { continue }
-      if let tensors = try InputProbe(path: Paths.join(path, name)).tensors { return tensors.source }
+      if let tensors = try InputProbe(path: Paths.join(path, name)).tensors {
+        return tensors.source
+      }
     }
     return try ShardedCheckpoint(folder: path)
   }

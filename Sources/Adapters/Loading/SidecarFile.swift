@@ -49,7 +49,8 @@ struct SidecarFile {
   func integer(_ key: String, in range: ClosedRange<Int>) throws(SidecarError) -> Int? {
     guard let value = object[key], !value.isNull else { return nil }
     guard let integer = value.number?.integer, range.contains(integer) else {
-      throw badValue(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+      throw badValue(
+        key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return integer
   }

@@ -31,7 +31,9 @@ public struct BaseMatch: Sendable {
   }
 
   /// What a name may begin with in one place and not in another.
-  private static let prefixes = ["", "base_model.model.", "model.", "transformer.", "bert.", "module."]
+  private static let prefixes = [
+    "", "base_model.model.", "model.", "transformer.", "bert.", "module.",
+  ]
 
   /// What matching needs to know of a block.
   public struct Wanted: Sendable {

@@ -14,7 +14,10 @@ package enum NameDistance {
   ) -> [String] {
     guard candidates.count <= maximumCandidates else { return [] }
     let scored = candidates.map { candidate in
-      (candidate, -commonSuffix(name.string, candidate.string), distance(name.string, candidate.string))
+      (
+        candidate, -commonSuffix(name.string, candidate.string),
+        distance(name.string, candidate.string)
+      )
     }
     let best = scored.sorted { ($0.1, $0.2, $0.0) < ($1.1, $1.2, $1.0) }
     // A name that shares nothing and differs in most of its letters is no help.

@@ -36,7 +36,9 @@ public struct Adapter: Sendable {
   /// The structure of the topology.
   public var structure: Structure { topology.structure }
   /// Number of elements of all factors.
-  public var parameterCount: Int { blocks.reduce(0) { $0 + $1.rank * ($1.inFeatures + $1.outFeatures) } }
+  public var parameterCount: Int {
+    blocks.reduce(0) { $0 + $1.rank * ($1.inFeatures + $1.outFeatures) }
+  }
   /// Size of all stored factors in bytes.
   public var byteCount: Int { blocks.reduce(0) { $0 + $1.a.byteCount + $1.b.byteCount } }
   /// The files that hold the factors.

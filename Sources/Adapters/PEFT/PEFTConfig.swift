@@ -62,7 +62,8 @@ struct PEFTConfig {
       guard let number = convert(value) else {
         throw file.failure(
           .badValue(
-            key: "\(key).\(text)", found: value.serialized(), expected: "a number that makes sense"))
+            key: "\(key).\(text)", found: value.serialized(), expected: "a number that makes sense")
+        )
       }
       do {
         return (try ModulePattern(text), number)

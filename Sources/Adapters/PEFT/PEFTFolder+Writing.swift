@@ -12,7 +12,8 @@ extension PlainLoRA {
       path: path, names: PEFTOutput.fileNames, replacing: replacing)
     try writeFactors(
       to: folder.path(of: PEFTOutput.tensorFileName), dtype: dtype,
-      metadata: [("format", "pt")], replacing: false, aName: PEFTKeys.a(of:), bName: PEFTKeys.b(of:))
+      metadata: [("format", "pt")], replacing: false, aName: PEFTKeys.a(of:), bName: PEFTKeys.b(of:)
+    )
     let config = PEFTConfigText(blocks).json.serialized(indented: true)
     try OutputFile.write(
       Array(config.utf8), to: folder.path(of: PEFTConfig.fileName), replacing: false)

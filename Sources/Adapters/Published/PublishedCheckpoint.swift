@@ -32,7 +32,8 @@ enum PublishedCheckpoint: AdapterFormat {
 
   private static func describe(file: InputProbe, label: String) throws -> AdapterDescription {
     guard let (source, keepsOrder, warnings) = file.tensors else {
-      throw AdapterError.notAnAdapter(source: file.path, found: "neither safetensors nor torch.save")
+      throw AdapterError.notAnAdapter(
+        source: file.path, found: "neither safetensors nor torch.save")
     }
     let keys = PublishedKeys(of: source)
     guard !keys.modules.isEmpty else { throw AdapterError.noBlocks(source: file.path) }

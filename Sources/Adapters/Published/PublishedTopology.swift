@@ -30,7 +30,9 @@ struct PublishedTopology {
     let names = modules.map(\.name)
     let families = PublishedTopology.families(of: names, letters: letters)
     var members: [String: [Int]] = [:]
-    for (position, family) in families.enumerated() { members[family, default: []].append(position) }
+    for (position, family) in families.enumerated() {
+      members[family, default: []].append(position)
+    }
     let isPlausible =
       keepsOrder
       && members.values.allSatisfy { ModuleOrder.isPlausible($0.map { names[$0] }) }

@@ -31,7 +31,8 @@ enum ResLoRASafetensors: AdapterFormat {
         return try Factor([TensorReference(source: source, index: index)], join: join)
       }
       return try Block(
-        name: entry.name, a: factor(a(of: entry.name), .rows), b: factor(b(of: entry.name), .columns),
+        name: entry.name, a: factor(a(of: entry.name), .rows),
+        b: factor(b(of: entry.name), .columns),
         scaling: entry.scaling, windows: entry.windows)
     }
     guard unexpected.isEmpty else {

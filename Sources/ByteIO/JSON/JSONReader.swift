@@ -143,7 +143,9 @@ public struct JSONReader {
 
   // MARK: Scanning
 
-  func error(_ reason: JSONError.Reason) -> JSONError { JSONError(reason: reason, offset: position) }
+  func error(_ reason: JSONError.Reason) -> JSONError {
+    JSONError(reason: reason, offset: position)
+  }
 
   private mutating func skipSpace() {
     while position < text.count {

@@ -32,9 +32,10 @@ public enum WeightBasedMerge: MergeMethod {
       let block = adapter.blocks[position]
       let alpha: Double
       if let predecessor = adapter.topology.previous[position] {
-        alpha = try adapter.topology.previous[predecessor].map {
-          try ratio(of: $0, to: predecessor, norms, adapter)
-        } ?? 1
+        alpha =
+          try adapter.topology.previous[predecessor].map {
+            try ratio(of: $0, to: predecessor, norms, adapter)
+          } ?? 1
       } else {
         alpha = adapter.rootFactor(.standard)
       }

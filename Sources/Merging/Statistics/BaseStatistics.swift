@@ -168,6 +168,8 @@ extension Matrix {
     if range == 0..<columns { return self }
     return Matrix(
       rows: rows, columns: range.count,
-      values: (0..<rows).flatMap { values[($0 * columns + range.lowerBound)..<($0 * columns + range.upperBound)] })
+      values: (0..<rows).flatMap {
+        values[($0 * columns + range.lowerBound)..<($0 * columns + range.upperBound)]
+      })
   }
 }

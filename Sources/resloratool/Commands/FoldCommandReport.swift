@@ -96,7 +96,8 @@ struct FoldCommandReport {
 
   var text: String {
     let reason = merged.reason.map { " (\($0))" } ?? ""
-    var lines = "method \(merged.method)\(reason); names: \(plan.match.substitution.description)\n\n"
+    var lines =
+      "method \(merged.method)\(reason); names: \(plan.match.substitution.description)\n\n"
     if let result {
       var table = Table([
         ("weight", .left), ("‖Δ‖", .right), ("unchanged", .right), ("realised error", .right),

@@ -65,7 +65,8 @@ struct MergeCommand: ParsableCommand {
       let stem = Paths.withoutExtension(adapter) + "-" + method
       return (layout == .peft ? stem : stem + ".safetensors", layout)
     }
-    let byExtension: Layout = Paths.fileExtension(of: output) == "safetensors" ? .safetensors : .peft
+    let byExtension: Layout =
+      Paths.fileExtension(of: output) == "safetensors" ? .safetensors : .peft
     return (output, layout ?? byExtension)
   }
 

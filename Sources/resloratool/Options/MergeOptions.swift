@@ -24,7 +24,8 @@ struct MergeOptions: ParsableArguments {
   var rank: Int?
 
   @Option(
-    help: ArgumentHelp("Cut every block to the rank that keeps this share of ‖Δ‖².", valueName: "share"))
+    help: ArgumentHelp(
+      "Cut every block to the rank that keeps this share of ‖Δ‖².", valueName: "share"))
   var energy: Double?
 
   func validate() throws {
@@ -33,10 +34,14 @@ struct MergeOptions: ParsableArguments {
     if let energy, !(energy > 0 && energy <= 1) {
       throw ValidationError("--energy must be above 0 and at most 1")
     }
-    if rank != nil, energy != nil { throw ValidationError("--rank and --energy exclude each other") }
+    if rank != nil, energy != nil {
+      throw ValidationError("--rank and --energy exclude each other")
+    }
   }
 
-  var truncation: RankTruncation? { rank.map(RankTruncation.rank) ?? energy.map(RankTruncation.energy) }
+  var truncation: RankTruncation? {
+    rank.map(RankTruncation.rank) ?? energy.map(RankTruncation.energy)
+  }
 
   /// Merges an adapter, with a progress bar over the passes through the base.
   func run(
@@ -48,7 +53,9 @@ struct MergeOptions: ParsableArguments {
     var inputs = MergeInputs(
       base: base, profile: compat, allowsNonFinite: allowsNonFinite, threads: common.threadCount)
     inputs.progress = { try bar.update($0, of: $1) }
-    return try Merge(method: method, inputs: inputs, truncation: truncation, wantsFoldedNorms: withFigures)
-      .run(adapter)
+    return try Merge(
+      method: method, inputs: inputs, truncation: truncation, wantsFoldedNorms: withFigures
+    )
+    .run(adapter)
   }
 }

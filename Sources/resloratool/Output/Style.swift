@@ -9,7 +9,8 @@
 /// Colour for terminals that want it.
 enum Style {
   /// Whether standard output takes colour: a terminal, and `NO_COLOR` unset or empty.
-  static let isOn = StandardOutput.isTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
+  static let isOn =
+    StandardOutput.isTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
 
   static func bold(_ text: String) -> String { isOn ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
   static func yellow(_ text: String) -> String { isOn ? "\u{1b}[33m\(text)\u{1b}[0m" : text }

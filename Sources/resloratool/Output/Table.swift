@@ -30,6 +30,7 @@ struct Table {
       let text = padded.joined(separator: "  ")
       return String(text.reversed().drop { $0 == " " }.reversed())
     }
-    return ([Style.bold(line(columns.map(\.title)))] + rows.map(line)).joined(separator: "\n") + "\n"
+    return ([Style.bold(line(columns.map(\.title)))] + rows.map(line)).joined(separator: "\n")
+      + "\n"
   }
 }

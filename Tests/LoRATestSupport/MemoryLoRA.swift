@@ -1,5 +1,6 @@
 public import Adapters
 public import Tensors
+internal import TestSupport
 
 /// A plain LoRA held in memory.
 public struct MemoryLoRA: PlainLoRA {
@@ -19,8 +20,9 @@ public struct MemoryLoRA: PlainLoRA {
         a: Matrix(
           rows: shape.rank, columns: shape.in, values: generator.values(shape.rank * shape.in)),
         b: Matrix(
-          rows: shape.out, columns: shape.rank, values: generator.values(shape.out * shape.rank))
-          .scaled(by: magnitude))
+          rows: shape.out, columns: shape.rank, values: generator.values(shape.out * shape.rank)
+        )
+        .scaled(by: magnitude))
     }
     blocks = shapes.map { shape in
       PlainBlock(
@@ -43,25 +45,5 @@ public struct MemoryLoRA: PlainLoRA {
       }
     }
     return delta
-  }
-}
-
-extension MemoryTensorSource {
-  /// Tensors of seeded random values.
-  public static func random(
-    _ tensors: [(name: TensorName, dtype: DType, shape: [Int])], magnitude: Double = 1,
-    seed: UInt64 = 7
-  ) throws -> MemoryTensorSource {
-    var generator = SeededGenerator(seed: seed)
-    return MemoryTensorSource(
-      label: "base",
-      tensors: try tensors.map { tensor in
-        let info = try TensorInfo(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape)
-        guard tensor.dtype.isArithmetic else {
-          return (info, (0..<info.byteCount).map { _ in UInt8.random(in: 0...255, using: &generator) })
-        }
-        let values = generator.values(info.elementCount).map { $0 * magnitude }
-        return (info, Conversion.bytes(from: values, dtype: tensor.dtype))
-      })
   }
 }
