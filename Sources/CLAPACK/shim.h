@@ -2,11 +2,11 @@
 // those and not LAPACKE. Accelerate exports the same names on macOS. All matrices column-major.
 #pragma once
 
-#ifdef __APPLE__
 typedef int rl_lapack_int;
-#else
-typedef int rl_lapack_int;
-/// Threads of OpenBLAS; results of its routines depend on the number, so we pin it to one.
+
+#ifndef __APPLE__
+/// The number of threads OpenBLAS uses, on which its results depend.
+extern int openblas_get_num_threads(void);
 extern void openblas_set_num_threads(int count);
 #endif
 

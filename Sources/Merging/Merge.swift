@@ -32,6 +32,8 @@ public struct Merge: Sendable {
     public let method: String
     /// Why, where it is not the one asked for.
     public let reason: String?
+    /// Whose numbers it gave.
+    public let profile: MergeInputs.Profile
     /// The figures of each block.
     public let blocks: [BlockFigures]
   }
@@ -78,7 +80,8 @@ public struct Merge: Sendable {
         deltaNorm: deltaNorms[index], foldedNorm: foldedNorms[index],
         truncationError: truncated?.relativeErrors[index])
     }
-    return Result(lora: lora, method: chosen.name, reason: reason, blocks: blocks)
+    return Result(
+      lora: lora, method: chosen.name, reason: reason, profile: inputs.profile, blocks: blocks)
   }
 
   /// `‖W + Δ‖` of every block, by another pass over the base where a method did not tell.

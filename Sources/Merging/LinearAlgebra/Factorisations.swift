@@ -1,12 +1,11 @@
 internal import CLAPACK
 internal import Tensors
 
-/// Dense factorisations by LAPACK, on one thread so that results do not depend on the number.
+/// Dense factorisations by LAPACK.
 enum LinearAlgebra {
   /// `X = Q R` with orthonormal columns in Q, for k = min(rows, columns): Q is rows x k, R k x
   /// columns.
   static func qr(_ matrix: Matrix) throws(MergeError) -> (q: Matrix, r: Matrix) {
-    pinThreads()
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)
     var a = matrix.transposed.values  // column-major
@@ -28,7 +27,6 @@ enum LinearAlgebra {
 
   /// `X = U diag(σ) Vᵀ` with k = min(rows, columns) singular values, largest first.
   static func svd(_ matrix: Matrix) throws(MergeError) -> (u: Matrix, sigma: [Double], vt: Matrix) {
-    pinThreads()
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)
     var a = matrix.transposed.values
@@ -46,10 +44,15 @@ enum LinearAlgebra {
     )
   }
 
-  private static func pinThreads() {
+  /// Runs `body` with the library's own threads off, so that results do not depend on their number
+  /// and callers can run several factorisations at once; afterwards they are as before.
+  static func withoutOwnThreads<Result>(_ body: () throws -> Result) rethrows -> Result {
     #if os(Linux)
+      let threads = openblas_get_num_threads()
       openblas_set_num_threads(1)
+      defer { openblas_set_num_threads(threads) }
     #endif
+    return try body()
   }
 
   /// Asks a routine for its workspace, then runs it.

@@ -20,8 +20,10 @@ public struct TruncatedLoRA: PlainLoRA {
   /// - Throws: errors of computing the factors, `MergeError.linearAlgebra`.
   init(_ original: any PlainLoRA, _ truncation: RankTruncation, threads: Int) throws {
     self.original = original
-    let results = try Parallel.map(original.blocks.count, threads: threads) { index in
-      try TruncatedLoRA.truncate(original, index, truncation)
+    let results = try LinearAlgebra.withoutOwnThreads {
+      try Parallel.map(original.blocks.count, threads: threads) { index in
+        try TruncatedLoRA.truncate(original, index, truncation)
+      }
     }
     blocks = zip(original.blocks, results).map { block, result in
       guard let (factors, _) = result else { return block }

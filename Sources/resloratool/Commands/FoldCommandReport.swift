@@ -53,6 +53,7 @@ struct FoldCommandReport {
       "files": .array([.string(output)]),
       "method": .string(merged.method),
       "reason": merged.reason.map(JSONValue.string),
+      "compat": .string(merged.profile.rawValue),
       "dry_run": .bool(result == nil),
       "names": .members([
         "stripped": .string(plan.match.substitution.stripped),
@@ -95,9 +96,8 @@ struct FoldCommandReport {
   }
 
   var text: String {
-    let reason = merged.reason.map { " (\($0))" } ?? ""
     var lines =
-      "method \(merged.method)\(reason); names: \(plan.match.substitution.description)\n\n"
+      "\(merged.title); names: \(plan.match.substitution.description)\n\n"
     if let result {
       var table = Table([
         ("weight", .left), ("‖Δ‖", .right), ("unchanged", .right), ("realised error", .right),

@@ -33,6 +33,7 @@ struct MergeReport {
     .members([
       "method": .string(result.method),
       "reason": result.reason.map(JSONValue.string),
+      "compat": .string(result.profile.rawValue),
       "structure": .string(adapter.structure.rawValue),
       "output": .string(output),
       "dry_run": .bool(isDryRun),
@@ -66,11 +67,18 @@ struct MergeReport {
         figures.truncationError.map(Format.number) ?? "",
       ])
     }
-    let reason = result.reason.map { " (\($0))" } ?? ""
     let end =
       isDryRun
       ? "would write \(output.escapedForTerminal) (\(Format.bytes(byteCount))); nothing was written"
       : "wrote \(output.escapedForTerminal) (\(Format.bytes(byteCount)))"
-    return "method \(result.method)\(reason)\n\n\(table.text)\n\(end)\n"
+    return "\(result.title)\n\n\(table.text)\n\(end)\n"
+  }
+}
+
+extension Merge.Result {
+  /// The method in words, and why where it is not the one asked for.
+  var title: String {
+    let published = profile == .lmops ? " as the published code computes it" : ""
+    return "method \(method)\(published)" + (reason.map { " (\($0))" } ?? "")
   }
 }

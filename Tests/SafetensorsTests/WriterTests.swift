@@ -1,0 +1,144 @@
+import ByteIO
+import Safetensors
+import Tensors
+import TestSupport
+import Testing
+
+/// Writing files tensor by tensor.
+@Suite struct WriterTests {
+  private let folder = TemporaryFolder()
+
+  private func infos() throws -> [TensorInfo] {
+    [
+      try TensorInfo(name: "a", dtype: .f32, shape: [2, 2]),
+      try TensorInfo(name: "b", dtype: .u8, shape: [5]),
+      try TensorInfo(name: "none", dtype: .f16, shape: [0]),
+    ]
+  }
+
+  private func writer(replacing: Bool = false) throws -> SafetensorsWriter {
+    try SafetensorsWriter(
+      path: folder.file("x.safetensors"),
+      layout: SafetensorsLayout(tensors: infos(), metadata: [("format", "pt")]),
+      replacing: replacing)
+  }
+
+  private func fill(_ writer: SafetensorsWriter) throws {
+    for (index, info) in writer.tensors.enumerated() {
+      let bytes = GoldenFile.content(index, count: info.byteCount)
+      try bytes.withUnsafeBytes { try writer.write($0, tensor: index, at: 0) }
+    }
+  }
+
+  @Test("nothing is visible before the commit, and only the file after it")
+  func commit() throws {
+    let writer = try writer()
+    try fill(writer)
+    #expect(!folder.entries.contains("x.safetensors"))
+    #expect(folder.entries.allSatisfy { $0.hasPrefix(".") && $0.hasSuffix(".partial") })
+    try writer.commit()
+    #expect(folder.entries == ["x.safetensors"])
+    let file = try SafetensorsFile(path: writer.path)
+    #expect(file.tensors == writer.tensors)
+    #expect(file.header.metadata.map(\.value) == ["pt"])
+    for (index, info) in file.tensors.enumerated() {
+      #expect(try file.bytes(of: index) == GoldenFile.content(index, count: info.byteCount))
+    }
+  }
+
+  @Test("a writer that is dropped leaves nothing, and an old file as it was")
+  func dropped() throws {
+    try folder.write([1, 2, 3], to: "x.safetensors")
+    do {
+      let writer = try writer(replacing: true)
+      try fill(writer)
+      #expect(try ReadableFile.contents(of: writer.path, limit: 9) == [1, 2, 3])
+    }
+    #expect(folder.entries == ["x.safetensors"])
+    #expect(try ReadableFile.contents(of: folder.file("x.safetensors"), limit: 9) == [1, 2, 3])
+  }
+
+  @Test("a path that is taken, with and without leave to replace")
+  func replacing() throws {
+    let path = try folder.write([1, 2, 3], to: "x.safetensors")
+    let error = #expect(throws: FileError.self) { try writer() }
+    #expect(error == .exists(path: path))
+    #expect(
+      error?.description == "\(path): exists already; name another output or pass --force")
+    let writer = try writer(replacing: true)
+    try fill(writer)
+    try writer.commit()
+    #expect(try SafetensorsFile(path: path).tensors.count == 3)
+    #expect(folder.entries == ["x.safetensors"])
+  }
+
+  @Test("pieces in any order, and reading them back before the commit")
+  func pieces() throws {
+    let writer = try writer()
+    let content = GoldenFile.content(3, count: 16)
+    for offset in [12, 0, 8, 4] {
+      try Array(content[offset..<(offset + 4)]).withUnsafeBytes {
+        try writer.write($0, tensor: 0, at: offset)
+      }
+    }
+    var back = [UInt8](repeating: 0, count: 6)
+    try back.withUnsafeMutableBytes { try writer.readBack(tensor: 0, at: 5, into: $0) }
+    #expect(back == Array(content[5..<11]))
+    try writer.synchronize()
+    try writer.commit()
+    let file = try SafetensorsFile(path: writer.path)
+    #expect(try file.bytes(of: 0) == content)
+    // What was never written is zero.
+    #expect(try file.bytes(of: 1) == [0, 0, 0, 0, 0])
+  }
+
+  @Test("tensors are copied from files and from memory, whole and in part", arguments: [true, false])
+  func copies(_ fromFile: Bool) throws {
+    let memory = MemoryTensorSource(
+      label: "memory",
+      tensors: [
+        (try TensorInfo(name: "pad", dtype: .u8, shape: [3]), [9, 9, 9]),
+        (try TensorInfo(name: "b", dtype: .u8, shape: [5]), [1, 2, 3, 4, 5]),
+      ])
+    try SafetensorsWriter.write(
+      memory, metadata: [], to: folder.file("in.safetensors"), replacing: false)
+    let source: any TensorSource =
+      fromFile ? try SafetensorsFile(path: folder.file("in.safetensors")) : memory
+    let index = try #require(source.index(of: "b"))
+    let reference = TensorReference(source: source, index: index)
+    let scratch = AlignedBuffer(byteCount: 64).prefix(2)
+    let writer = try writer()
+    let target = try #require(writer.tensors.firstIndex { $0.name == "b" })
+    try writer.copy(reference, at: 1, count: 3, tensor: target, scratch: scratch)
+    try writer.commit()
+    #expect(try SafetensorsFile(path: writer.path).bytes(of: target) == [0, 2, 3, 4, 0])
+    let whole = try self.writer(replacing: true)
+    try whole.copy(reference, at: 0, count: 5, tensor: target, scratch: scratch)
+    try whole.commit()
+    #expect(try SafetensorsFile(path: whole.path).bytes(of: target) == [1, 2, 3, 4, 5])
+  }
+
+  @Test("a header overwritten on the disk before the commit is found, and nothing appears")
+  func damagedHeader() throws {
+    let writer = try writer()
+    try fill(writer)
+    let name = try #require(folder.entries.first)
+    try FileSystem.truncate(folder.file(name), to: 8)
+    try FileSystem.truncate(folder.file(name), to: writer.layout.fileSize)
+    #expect(throws: FileError.damaged(path: writer.path, offset: 0)) { try writer.commit() }
+    #expect(!folder.entries.contains("x.safetensors"))
+  }
+
+  @Test("a file that lost its end on the disk is found, and nothing appears")
+  func lostEnd() throws {
+    let writer = try writer()
+    try fill(writer)
+    let name = try #require(folder.entries.first)
+    let size = writer.layout.fileSize
+    try FileSystem.truncate(folder.file(name), to: size - 1)
+    #expect(
+      throws: FileError.wrongSize(path: writer.path, found: size - 1, expected: size)
+    ) { try writer.commit() }
+    #expect(!folder.entries.contains("x.safetensors"))
+  }
+}
