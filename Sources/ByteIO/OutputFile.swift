@@ -89,6 +89,7 @@ public final class OutputFile: Sendable {
     from file: ReadableFile, at sourceOffset: Int, count: Int, to offset: Int,
     scratch: UnsafeMutableRawBufferPointer
   ) throws {
+    precondition(!scratch.isEmpty)
     var done = 0
     while done < count {
       let copied = SystemCalls.copy(

@@ -20,7 +20,7 @@
 #undef LEVEL
 #pragma clang attribute pop
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-256-bit"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
 #define LEVEL avx512
 #include "loops.h"
 #undef LEVEL

@@ -25,6 +25,7 @@ extension TensorSink {
     _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
     scratch: UnsafeMutableRawBufferPointer
   ) throws {
+    precondition(!scratch.isEmpty)
     var done = 0
     while done < count {
       let piece = UnsafeMutableRawBufferPointer(

@@ -40,7 +40,9 @@ import Testing
   }
 
   /// A hub cache: `snapshots/REV` with links to the files that `target` names.
-  private func hubCache(target: (String) -> String) throws -> (folder: TemporaryFolder, path: String) {
+  private func hubCache(target: (String) -> String) throws -> (
+    folder: TemporaryFolder, path: String
+  ) {
     let folder = TemporaryFolder()
     for name in ["models", "models/blobs", "models/blobs/sub", "models/snapshots", "models/other"] {
       _ = folder.folder(name)
@@ -71,9 +73,11 @@ import Testing
     #expect(try ShardedCheckpoint(folder: folder.file("current")).tensors.count == 4)
   }
 
-  @Test("33: links from snapshots/REV to anywhere else are refused", arguments: [
-    "../../other/", "../../blobs/sub/", "../../../models/other/",
-  ])
+  @Test(
+    "33: links from snapshots/REV to anywhere else are refused",
+    arguments: [
+      "../../other/", "../../blobs/sub/", "../../../models/other/",
+    ])
   func hubLinksElsewhere(_ place: String) throws {
     let (folder, path) = try hubCache { place + $0 }
     let error = #expect(throws: ShardIndexError.self) { try ShardedCheckpoint(folder: path) }
@@ -100,9 +104,11 @@ import Testing
     #expect(try shards.open().tensors.map(\.name) == ["b"])
   }
 
-  @Test("no checkpoint: an empty folder, other files, several files and no index", arguments: [
-    [], ["config.json"], ["x.safetensors", "y.safetensors"], [".safetensors"],
-  ])
+  @Test(
+    "no checkpoint: an empty folder, other files, several files and no index",
+    arguments: [
+      [], ["config.json"], ["x.safetensors", "y.safetensors"], [".safetensors"],
+    ])
   func noCheckpoint(_ names: [String]) throws {
     let shards = TestShards()
     for name in names { try shards.shard(name, ["a": 1]) }

@@ -33,14 +33,17 @@ import Testing
       header: header([(2, 2), (0, 4)]), data: 4, tensor: "t0", .overlap(begin: 2, previousEnd: 4))
   }
 
-  @Test("15: unused bytes at the start and between tensors", arguments: [
-    ([(1, 4)], "t0", 1, 0), ([(0, 4), (6, 8)], "t1", 6, 4), ([(6, 8), (0, 4)], "t0", 6, 4),
-    ([(8, 8)], "t0", 8, 0),
-  ])
+  @Test(
+    "15: unused bytes at the start and between tensors",
+    arguments: [
+      ([(1, 4)], "t0", 1, 0), ([(0, 4), (6, 8)], "t1", 6, 4), ([(6, 8), (0, 4)], "t0", 6, 4),
+      ([(8, 8)], "t0", 8, 0),
+    ])
   func hole(_ ranges: [(Int, Int)], _ tensor: TensorName, _ begin: Int, _ end: Int) throws {
     try TestHeader.expectRefused(
       header: header(ranges), data: 8, tensor: tensor, .hole(begin: begin, previousEnd: end),
-      line: "tensor '\(tensor)': unused bytes before the data (found begin \(begin), expected \(end))")
+      line:
+        "tensor '\(tensor)': unused bytes before the data (found begin \(begin), expected \(end))")
   }
 
   @Test("15: offsets at the end of the number range")

@@ -105,7 +105,8 @@ import Testing
     try TestHeader.expectRefused(header: header, data: 0, .json(error))
   }
 
-  @Test("25: metadata values that are no strings", arguments: ["1", "null", "true", "{}", #"["a"]"#])
+  @Test(
+    "25: metadata values that are no strings", arguments: ["1", "null", "true", "{}", #"["a"]"#])
   func metadataValue(_ value: String) throws {
     try TestHeader.expectRefused(
       header: #"{"__metadata__":{"format":\#(value)}}"#, data: 0,

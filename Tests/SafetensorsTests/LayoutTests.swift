@@ -87,11 +87,13 @@ import Testing
     #expect(file.header.metadata.map(\.key) == ["z", "a"])
   }
 
-  @Test("a preserving layout keeps the header's bytes", arguments: [
-    " \n{ \"__metadata__\":null, \"x\" :{\"more\":1,\"dtype\":\"F32\",\"shape\":[1],"
-      + "\"data_offsets\":[4,8]},\"\\u0061\":{\"data_offsets\":[0,4],\"dtype\":\"U8\",\"shape\":[4]}}\t ",
-    #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-  ])
+  @Test(
+    "a preserving layout keeps the header's bytes",
+    arguments: [
+      " \n{ \"__metadata__\":null, \"x\" :{\"more\":1,\"dtype\":\"F32\",\"shape\":[1],"
+        + "\"data_offsets\":[4,8]},\"\\u0061\":{\"data_offsets\":[0,4],\"dtype\":\"U8\",\"shape\":[4]}}\t ",
+      #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
+    ])
   func preserving(_ header: String) throws {
     let bytes = TestHeader.file(header) + [1, 2, 3, 4, 5, 6, 7, 8]
     let file = try TestHeader.open(bytes)

@@ -52,7 +52,8 @@ import Testing
 
   @Test("a header of the full 100 MB that is one string")
   func longString() throws {
-    let header = [UInt8](repeating: UInt8(ascii: "\""), count: 1)
+    let header =
+      [UInt8](repeating: UInt8(ascii: "\""), count: 1)
       + [UInt8](repeating: UInt8(ascii: "a"), count: SafetensorsHeader.maximumHeaderSize - 1)
     try TestHeader.expectRefused(
       TestHeader.file(header), .headerNotAnObject)

@@ -6,9 +6,10 @@ import Testing
 
 /// Reading tensors of an open file.
 @Suite struct SafetensorsFileTests {
-  private let content = TestHeader.file(
-    "{\(TestHeader.entry("a", dtype: "U8", shape: "[3]", offsets: "[0,3]")),"
-      + "\(TestHeader.entry("b", dtype: "BF16", shape: "[1,2]", offsets: "[3,7]"))}")
+  private let content =
+    TestHeader.file(
+      "{\(TestHeader.entry("a", dtype: "U8", shape: "[3]", offsets: "[0,3]")),"
+        + "\(TestHeader.entry("b", dtype: "BF16", shape: "[1,2]", offsets: "[3,7]"))}")
     + [1, 2, 3, 0x80, 0x3f, 0, 0xc0]
 
   @Test("tensors are read whole, in pieces, and as numbers, at any alignment")

@@ -10,7 +10,8 @@ import Testing
   func readsShards() throws {
     let checkpoint = try TestShards.pair().open()
     #expect(checkpoint.tensors.map(\.name) == ["a", "b", "c", "d"])
-    #expect(checkpoint.shards.map { Paths.name(of: $0.label) } == ["one.safetensors", "two.safetensors"])
+    #expect(
+      checkpoint.shards.map { Paths.name(of: $0.label) } == ["one.safetensors", "two.safetensors"])
     #expect(checkpoint.warnings.isEmpty)
     for (index, size) in [1, 2, 3, 4].enumerated() {
       #expect(try checkpoint.bytes(of: index) == [UInt8](repeating: UInt8(size), count: size))
@@ -32,10 +33,12 @@ import Testing
         + "expected the name of a safetensors file in the same folder)")
   }
 
-  @Test("31: a shard name with a slash or dots", arguments: [
-    "../x", "../one.safetensors", "sub/one.safetensors", "./one.safetensors", "one.safetensors/",
-    "..", ".", "", "/",
-  ])
+  @Test(
+    "31: a shard name with a slash or dots",
+    arguments: [
+      "../x", "../one.safetensors", "sub/one.safetensors", "./one.safetensors", "one.safetensors/",
+      "..", ".", "", "/",
+    ])
   func relativePath(_ shard: String) throws { try expectBadName(shard) }
 
   @Test("31: a shard name with a NUL")
@@ -108,7 +111,9 @@ import Testing
     shards.expectRefused(.unmappedTensor(tensor: "b", shard: "one.safetensors"))
   }
 
-  @Test("38: a wrong total_size is a warning", arguments: ["11", "0", "-10", "10.5", #""10""#, "null", "1e999"])
+  @Test(
+    "38: a wrong total_size is a warning",
+    arguments: ["11", "0", "-10", "10.5", #""10""#, "null", "1e999"])
   func totalSize(_ size: String) throws {
     let shards = try TestShards.pair()
     try shards.index(["a": "one", "b": "one", "c": "two", "d": "two"], totalSize: size)
@@ -160,10 +165,12 @@ import Testing
     #expect(error?.reason == .tooShort(found: 3))
   }
 
-  @Test("an index without a weight map of strings", arguments: [
-    "{}", "[]", #"{"weight_map": null}"#, #"{"weight_map": []}"#, #"{"weight_map": {"a": 1}}"#,
-    #"{"weight_map": {"a": null}}"#, #"{"weight_map": {"a": ["one.safetensors"]}}"#,
-  ])
+  @Test(
+    "an index without a weight map of strings",
+    arguments: [
+      "{}", "[]", #"{"weight_map": null}"#, #"{"weight_map": []}"#, #"{"weight_map": {"a": 1}}"#,
+      #"{"weight_map": {"a": null}}"#, #"{"weight_map": {"a": ["one.safetensors"]}}"#,
+    ])
   func noWeightMap(_ text: String) throws {
     let shards = try TestShards.pair()
     try shards.index(text: text)
@@ -172,16 +179,18 @@ import Testing
       line: "no 'weight_map' (expected an object of tensor name to shard name)")
   }
 
-  @Test("an index that is not strict JSON", arguments: [
-    ("", JSONError(reason: .unexpectedEnd, offset: 0)),
-    ("\u{feff}{}", JSONError(reason: .byteOrderMark, offset: 0)),
-    (#"{"weight_map": {}} x"#, JSONError(reason: .trailingText, offset: 19)),
-    (
-      #"{"weight_map": {"a": "x", "\u0061": "y"}}"#,
-      JSONError(reason: .duplicateKey("a"), offset: 39)
-    ),
-    (String(repeating: "[", count: 100_000), JSONError(reason: .tooDeep(limit: 16), offset: 17)),
-  ])
+  @Test(
+    "an index that is not strict JSON",
+    arguments: [
+      ("", JSONError(reason: .unexpectedEnd, offset: 0)),
+      ("\u{feff}{}", JSONError(reason: .byteOrderMark, offset: 0)),
+      (#"{"weight_map": {}} x"#, JSONError(reason: .trailingText, offset: 19)),
+      (
+        #"{"weight_map": {"a": "x", "\u0061": "y"}}"#,
+        JSONError(reason: .duplicateKey("a"), offset: 39)
+      ),
+      (String(repeating: "[", count: 100_000), JSONError(reason: .tooDeep(limit: 16), offset: 17)),
+    ])
   func notStrict(_ text: String, _ error: JSONError) throws {
     let shards = try TestShards.pair()
     try shards.index(text: text)

@@ -14,6 +14,8 @@ public enum AdapterError: DiagnosableError, Equatable {
   case unusableDType(source: String, tensor: TensorName, found: DType)
   /// A factor that is not two-dimensional, or has no elements.
   case notAMatrix(source: String, tensor: TensorName, found: [Int])
+  /// A factor of more elements than any model needs.
+  case factorTooLarge(source: String, tensor: TensorName, found: Int)
   /// Stacked pairs whose features differ.
   case stackMismatch(source: String, tensor: TensorName, found: Int, expected: Int)
   /// A and B of different rank.
@@ -54,6 +56,9 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .notAMatrix(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': not a factor of a linear layer "
         + "(found shape \(found), expected two dimensions, none of them 0)"
+    case .factorTooLarge(let source, let tensor, let found):
+      "\(source.escapedForTerminal): tensor '\(tensor)': too large for a factor "
+        + "(found \(found) elements, expected at most \(Factor.maximumBytes / 8))"
     case .stackMismatch(let source, let tensor, let found, let expected):
       "\(source.escapedForTerminal): tensor '\(tensor)': features differ from those of the other "
         + "pairs on the same linear (found \(found), expected \(expected))"

@@ -11,6 +11,10 @@ public struct Factor: Sendable {
     case columns
   }
 
+  /// The most bytes a factor may take in float64: more than any model needs, and less than what a
+  /// sparse file of a few kilobytes can declare.
+  public static let maximumBytes = 8 << 30
+
   /// The tensors, in the order of their pairs.
   public let pieces: [TensorReference]
   /// Number of rows of the joined matrix.
@@ -24,7 +28,7 @@ public struct Factor: Sendable {
 
   /// Joins two-dimensional tensors of arithmetic dtypes, at least one of them.
   ///
-  /// - Throws: `AdapterError` for a tensor that is none, or whose other extent differs.
+  /// - Throws: `AdapterError` for a tensor that is none, is too large, or whose other extent differs.
   public init(_ pieces: [TensorReference], join: Join) throws(AdapterError) {
     precondition(!pieces.isEmpty)
     let first = pieces[0].info
@@ -35,6 +39,10 @@ public struct Factor: Sendable {
       }
       guard info.shape.count == 2, info.elementCount > 0 else {
         throw .notAMatrix(source: piece.source.label, tensor: info.name, found: info.shape)
+      }
+      guard info.elementCount <= Factor.maximumBytes / 8 else {
+        throw .factorTooLarge(
+          source: piece.source.label, tensor: info.name, found: info.elementCount)
       }
       let (found, expected) =
         join == .rows ? (info.shape[1], first.shape[1]) : (info.shape[0], first.shape[0])

@@ -41,7 +41,9 @@ enum TestHeader {
     #expect(error?.tensor == tensor, sourceLocation: sourceLocation)
     #expect(error?.path == path, sourceLocation: sourceLocation)
     #expect(error?.failureKind == .badData, sourceLocation: sourceLocation)
-    if let line { #expect(error?.description == "\(path): \(line)", sourceLocation: sourceLocation) }
+    if let line {
+      #expect(error?.description == "\(path): \(line)", sourceLocation: sourceLocation)
+    }
     #expect(folder.entries == ["bad.safetensors"], sourceLocation: sourceLocation)
   }
 
