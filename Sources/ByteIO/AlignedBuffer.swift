@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-  internal import Darwin
-#elseif canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Working memory of a fixed size, aligned for vector code and freed with the value.
 package final class AlignedBuffer {
   /// The memory; its content is whatever was written last.
@@ -27,8 +19,6 @@ package final class AlignedBuffer {
 extension UnsafeMutableRawBufferPointer {
   /// Whether both hold the same bytes.
   package func hasSameBytes(as other: UnsafeMutableRawBufferPointer) -> Bool {
-    guard count == other.count else { return false }
-    guard let first = baseAddress, let second = other.baseAddress else { return true }
-    return memcmp(first, second, count) == 0
+    SystemCalls.areEqual(UnsafeRawBufferPointer(self), UnsafeRawBufferPointer(other))
   }
 }

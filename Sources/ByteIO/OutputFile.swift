@@ -1,13 +1,5 @@
 internal import Tensors
 
-#if canImport(Darwin)
-  internal import Darwin
-#elseif canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// A file that appears under its name only when it is complete.
 ///
 /// Bytes go to a temporary file in the same folder, whose name starts with a dot and ends in
@@ -52,15 +44,14 @@ public final class OutputFile: Sendable {
     let temporary = TemporaryName(for: path)
     // A new file's mode is 0666 less the process's mask from the start; there is no way to ask for
     // the mask that is safe among threads.
-    let descriptor = try SystemCalls.open(
-      temporary.path, O_RDWR | O_CREAT | O_EXCL, mode: replaced == nil ? 0o666 : 0o600,
-      reportedPath: path)
+    let descriptor = try SystemCalls.openPath(
+      temporary.path, for: .creating(mode: replaced == nil ? 0o666 : 0o600), reportedPath: path)
     do {
       _ = SystemCalls.lock(descriptor)
       try SystemCalls.reserve(descriptor, size: size, path: path)
     } catch {
       SystemCalls.remove(temporary.path)
-      SystemCalls.close(descriptor)
+      SystemCalls.closeDescriptor(descriptor)
       throw error
     }
     self.path = path
@@ -74,7 +65,7 @@ public final class OutputFile: Sendable {
   deinit {
     // After a commit the temporary name is gone and removing it does nothing.
     SystemCalls.remove(temporary.path)
-    SystemCalls.close(descriptor)
+    SystemCalls.closeDescriptor(descriptor)
   }
 
   /// Writes bytes at a position.
@@ -134,7 +125,7 @@ public final class OutputFile: Sendable {
     if let mode = replaced?.mode ?? replacedMode {
       try SystemCalls.setMode(descriptor, mode, path: path)
     }
-    guard try SystemCalls.rename(temporary.path, path, replacing: replacing) else {
+    guard try SystemCalls.move(temporary.path, path, replacing: replacing) else {
       throw FileError.exists(path: path)
     }
     try SystemCalls.synchronizeFolder(Paths.parent(of: path))

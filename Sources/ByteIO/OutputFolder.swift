@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-  internal import Darwin
-#elseif canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// A folder of a few files that appears under its name only when it is complete.
 ///
 /// Files are written into a temporary folder beside it, which is renamed by `commit` and removed
@@ -49,7 +41,8 @@ public final class OutputFolder: Sendable {
     let temporary = TemporaryName(for: target)
     try SystemCalls.makeFolder(temporary.path, reportedPath: target)
     do {
-      lockDescriptor = try SystemCalls.open(temporary.path, O_RDONLY, reportedPath: target)
+      lockDescriptor = try SystemCalls.openPath(
+        temporary.path, for: .locking, reportedPath: target)
     } catch {
       SystemCalls.removeFolder(temporary.path)
       throw error
@@ -62,7 +55,7 @@ public final class OutputFolder: Sendable {
 
   deinit {
     OutputFolder.removeFlat(temporary.path)
-    SystemCalls.close(lockDescriptor)
+    SystemCalls.closeDescriptor(lockDescriptor)
   }
 
   /// The path a file of this name is to be written to before `commit`.
@@ -74,7 +67,7 @@ public final class OutputFolder: Sendable {
       try SystemCalls.setMode(lockDescriptor, status.mode, path: path)
     }
     try SystemCalls.synchronizeFolder(temporary.path)
-    if try !SystemCalls.rename(temporary.path, path, replacing: false) {
+    if try !SystemCalls.move(temporary.path, path, replacing: false) {
       guard replacing else { throw FileError.exists(path: path) }
       try replace()
     }
@@ -84,16 +77,16 @@ public final class OutputFolder: Sendable {
   private func replace() throws {
     if SystemCalls.exchange(temporary.path, path) { return }  // deinit removes the old one
     let old = TemporaryName(for: path)
-    guard try SystemCalls.rename(path, old.path, replacing: false),
-      try SystemCalls.rename(temporary.path, path, replacing: false)
+    guard try SystemCalls.move(path, old.path, replacing: false),
+      try SystemCalls.move(temporary.path, path, replacing: false)
     else { throw FileError.exists(path: path) }
     OutputFolder.removeFlat(old.path)
   }
 
   /// Removes a temporary folder that nobody holds.
   static func removeAbandoned(_ folder: String) {
-    guard let descriptor = try? SystemCalls.open(folder, O_RDONLY | O_NOFOLLOW) else { return }
-    defer { SystemCalls.close(descriptor) }
+    guard let descriptor = try? SystemCalls.openPath(folder, for: .locking) else { return }
+    defer { SystemCalls.closeDescriptor(descriptor) }
     if SystemCalls.lock(descriptor) { removeFlat(folder) }
   }
 

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-  internal import Darwin
-#elseif canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// A regular file opened for reading at positions, from any thread.
 ///
 /// Nothing is mapped: a mapped file that another process shortens kills the reader with SIGBUS,
@@ -23,19 +15,19 @@ public final class ReadableFile: Sendable {
   /// - Throws: `SystemError` where it can't be opened, `FileError.notARegularFile` for a folder,
   ///   FIFO, socket or device.
   public init(path: String) throws {
-    descriptor = try SystemCalls.open(path, O_RDONLY | O_NONBLOCK)
+    descriptor = try SystemCalls.openPath(path, for: .reading)
     do {
       let status = try SystemCalls.status(descriptor: descriptor, path: path)
       guard status.isRegular else { throw FileError.notARegularFile(path: path) }
       self.path = path
       size = status.size
     } catch {
-      SystemCalls.close(descriptor)
+      SystemCalls.closeDescriptor(descriptor)
       throw error
     }
   }
 
-  deinit { SystemCalls.close(descriptor) }
+  deinit { SystemCalls.closeDescriptor(descriptor) }
 
   /// Fills a buffer from a position.
   ///

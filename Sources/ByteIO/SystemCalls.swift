@@ -42,30 +42,35 @@ enum SystemCalls {
     }
   }
 
-  /// Opens or creates; errors name `reportedPath` where the user knows the file by another path.
-  static func open(
-    _ path: String, _ flags: Int32, mode: mode_t = 0o600, reportedPath: String? = nil
-  ) throws(SystemError) -> Int32 {
-    let verb = flags & O_CREAT == 0 ? "open" : "create"
-    let shown = reportedPath ?? path
-    #if canImport(Darwin)
-      return Int32(try retrying(verb, shown) { Int(Darwin.open(path, flags | O_CLOEXEC, mode)) })
-    #elseif canImport(Glibc)
-      return Int32(try retrying(verb, shown) { Int(Glibc.open(path, flags | O_CLOEXEC, mode)) })
-    #else
-      return Int32(try retrying(verb, shown) { Int(Musl.open(path, flags | O_CLOEXEC, mode)) })
-    #endif
+  /// What a path is opened for.
+  enum Purpose {
+    /// To be read; never waits, whatever lies there.
+    case reading
+    /// To be created with a mode (less the process's mask), written and read back.
+    case creating(mode: UInt32)
+    /// To be locked, without following a link.
+    case locking
+
+    fileprivate var flags: Int32 {
+      switch self {
+      case .reading: O_RDONLY | O_NONBLOCK
+      case .creating: O_RDWR | O_CREAT | O_EXCL
+      case .locking: O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+      }
+    }
   }
 
-  static func close(_ descriptor: Int32) {
-    #if canImport(Darwin)
-      _ = Darwin.close(descriptor)
-    #elseif canImport(Glibc)
-      _ = Glibc.close(descriptor)
-    #else
-      _ = Musl.close(descriptor)
-    #endif
+  /// Opens or creates; errors name `reportedPath` where the user knows the file by another path.
+  static func openPath(
+    _ path: String, for purpose: Purpose, reportedPath: String? = nil
+  ) throws(SystemError) -> Int32 {
+    var (verb, mode) = ("open", mode_t(0))
+    if case .creating(let wanted) = purpose { (verb, mode) = ("create", mode_t(wanted)) }
+    return Int32(
+      try retrying(verb, reportedPath ?? path) { Int(open(path, purpose.flags | O_CLOEXEC, mode)) })
   }
+
+  static func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
 
   static func status(descriptor: Int32, path: String) throws(SystemError) -> Status {
     var raw = stat()
@@ -118,8 +123,8 @@ enum SystemCalls {
 
   /// Flushes a folder's entries, so that a rename survives a power cut.
   static func synchronizeFolder(_ path: String) throws(SystemError) {
-    let descriptor = try open(path, O_RDONLY)
-    defer { close(descriptor) }
+    let descriptor = try openPath(path, for: .reading)
+    defer { closeDescriptor(descriptor) }
     // Some file systems do not let a folder be synchronised; they order renames themselves.
     if fsync(descriptor) != 0, errno != EINVAL { throw .current("flush to disk", path) }
   }
@@ -152,18 +157,11 @@ enum SystemCalls {
   }
 
   /// Renames; where `replacing` is false, an existing target is left alone and the result is false.
-  static func rename(_ source: String, _ target: String, replacing: Bool) throws(SystemError)
+  static func move(_ source: String, _ target: String, replacing: Bool) throws(SystemError)
     -> Bool
   {
     if replacing {
-      #if canImport(Darwin)
-        let result = Darwin.rename(source, target)
-      #elseif canImport(Glibc)
-        let result = Glibc.rename(source, target)
-      #else
-        let result = Musl.rename(source, target)
-      #endif
-      if result != 0 { throw .current("rename to", target) }
+      if rename(source, target) != 0 { throw .current("rename to", target) }
       return true
     }
     #if canImport(Darwin)
@@ -178,7 +176,7 @@ enum SystemCalls {
     }
     // A file system without that flag: look first, which leaves a small window.
     guard try status(path: target) == nil else { return false }
-    return try rename(source, target, replacing: true)
+    return try move(source, target, replacing: true)
   }
 
   /// Exchanges two paths in one step; false where the file system can't.
@@ -242,4 +240,24 @@ enum SystemCalls {
   static func processIdentifier() -> Int { Int(getpid()) }
 
   static func coreCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+  // MARK: Errors
+
+  /// The errno of the call that just failed.
+  static var lastError: Int32 { errno }
+
+  /// Whether an errno says that nothing is at the path.
+  static func meansAbsent(_ code: Int32) -> Bool { code == ENOENT || code == ENOTDIR }
+
+  /// An errno in words.
+  static func message(of code: Int32) -> String { String(cString: strerror(code)) }
+
+  // MARK: Memory
+
+  /// Whether two buffers hold the same bytes.
+  static func areEqual(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Bool {
+    guard first.count == second.count else { return false }
+    guard let a = first.baseAddress, let b = second.baseAddress else { return true }
+    return memcmp(a, b, first.count) == 0
+  }
 }

@@ -1,13 +1,5 @@
 public import Tensors
 
-#if canImport(Darwin)
-  internal import Darwin
-#elseif canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// A failed call into the operating system: what was tried, on which path, and its errno.
 public struct SystemError: DiagnosableError, Equatable {
   /// What was tried, as a verb: "open", "write".
@@ -26,17 +18,17 @@ public struct SystemError: DiagnosableError, Equatable {
 
   /// Always a resource failure, except a path that is not there, which is bad input.
   public var failureKind: FailureKind {
-    code == ENOENT || code == ENOTDIR ? .badData : .resource
+    SystemCalls.meansAbsent(code) ? .badData : .resource
   }
 
   /// `path: can't open: No such file or directory`
   public var description: String {
-    "\(path.escapedForTerminal): can't \(operation): \(String(cString: strerror(code)))"
+    "\(path.escapedForTerminal): can't \(operation): \(SystemCalls.message(of: code))"
   }
 
   /// The failure of the call that just returned.
   static func current(_ operation: String, _ path: String) -> SystemError {
-    SystemError(operation: operation, path: path, code: errno)
+    SystemError(operation: operation, path: path, code: SystemCalls.lastError)
   }
 }
 

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-  internal import Darwin
-#elseif canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// The name of an unfinished output beside its final path: `.NAME.HEX.partial`.
 struct TemporaryName {
   let path: String
@@ -41,9 +33,9 @@ struct TemporaryName {
       }
       if status.isFolder {
         OutputFolder.removeAbandoned(path)
-      } else if let descriptor = try? SystemCalls.open(path, O_RDWR | O_NOFOLLOW) {
+      } else if let descriptor = try? SystemCalls.openPath(path, for: .locking) {
         if SystemCalls.lock(descriptor) { SystemCalls.remove(path) }
-        SystemCalls.close(descriptor)
+        SystemCalls.closeDescriptor(descriptor)
       }
     }
   }

@@ -42,7 +42,7 @@ struct Resloratool: ParsableCommand {
     switch error {
     case let error as Interruption:
       StandardError.write("interrupted; nothing was left behind\n")
-      return 128 + error.signal
+      return 128 + error.number
     case let error as ExitCode: return error.rawValue
     case is StandardOutput.Closed: return 0  // `| head` has what it wanted
     case let error as any DiagnosableError:

@@ -142,7 +142,7 @@ import Testing
   @Test(
     "23: sub-byte elements that end inside a byte",
     arguments: [
-      (DType.f4, 3), (.f6E2M3, 2), (.f6E3M2, 5),
+      (DType.f4, 3), (.f4, 1), (.f6E2M3, 2), (.f6E3M2, 5),
     ])
   func partialByte(_ dtype: DType, _ count: Int) throws {
     let entry = TestHeader.entry(dtype: dtype.rawValue, shape: "[\(count)]", offsets: "[0,2]")

@@ -4,30 +4,38 @@ internal import Tensors
 enum ModuleOrder {
   /// Whether one name comes before another.
   static func precedes(_ left: TensorName, _ right: TensorName) -> Bool {
-    compare(left, right) { components in compareComponents(components.0, components.1) } < 0
+    compare(left, right) < 0
   }
 
-  /// Whether names of one family stand in an order that module registration can have: never a
-  /// higher number before a lower one where two names first differ.
+  /// Whether names of one family stand in an order that module registration can have: no name with
+  /// a higher number before one with a lower, however far apart, where the two first differ.
   static func isPlausible(_ names: [TensorName]) -> Bool {
-    zip(names, names.dropFirst()).allSatisfy { first, second in
-      compare(first, second) { left, right in
-        guard isNumber(left), isNumber(right) else { return -1 }
-        return compareNumbers(left, right)
-      } <= 0
+    typealias Components = [Substring]
+    // Names that share their first `depth` components, in the order given.
+    var groups: [(members: [Components], depth: Int)] = [
+      (names.map { $0.string.split(separator: ".", omittingEmptySubsequences: false) }, 0)
+    ]
+    while let (members, depth) = groups.popLast() {
+      var highest: Substring?
+      var parts: [TensorName: [Components]] = [:]
+      for components in members where depth < components.count {
+        let component = components[depth]
+        if isNumber(component) {
+          if let highest, compareNumbers(component, highest) < 0 { return false }
+          highest = component
+        }
+        parts[TensorName(String(component)), default: []].append(components)
+      }
+      for part in parts.values where part.count > 1 { groups.append((part, depth + 1)) }
     }
+    return true
   }
 
   /// Compares at the first component that differs; a name before its extensions.
-  private static func compare(
-    _ left: TensorName, _ right: TensorName, at difference: ((Substring, Substring)) -> Int
-  ) -> Int {
+  private static func compare(_ left: TensorName, _ right: TensorName) -> Int {
     let a = left.string.split(separator: ".", omittingEmptySubsequences: false)
     let b = right.string.split(separator: ".", omittingEmptySubsequences: false)
-    for (x, y) in zip(a, b) where !x.utf8.elementsEqual(y.utf8) {
-      let order = difference((x, y))
-      if order != 0 { return order }
-    }
+    for (x, y) in zip(a, b) where !x.utf8.elementsEqual(y.utf8) { return compareComponents(x, y) }
     return a.count - b.count
   }
 
