@@ -51,7 +51,10 @@ enum PublishedCheckpoint: AdapterFormat {
       notes.append("took the prefix '\(keys.strippedPrefix)' off all block names")
     }
     if !keys.others.isEmpty {
-      notes.append("\(keys.others.count) other tensors in the file are no part of the adapter")
+      let count = keys.others.count
+      notes.append(
+        "\(count) other \(count == 1 ? "tensor in the file is" : "tensors in the file are") "
+          + "no part of the adapter")
     }
     return AdapterDescription(
       label: label, format: name, blocks: links.order.map { blocks[$0] },

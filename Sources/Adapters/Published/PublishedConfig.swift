@@ -10,7 +10,8 @@ struct PublishedConfig {
   let rank: Int
   let alpha: Double
   let structure: Structure
-  let reach: PredecessorCount
+  /// How far bs and ms reach back; nil where the config does not say, for it has no default.
+  let reach: PredecessorCount?
   let targetLetters: [String]
   let windowCapacity: Int
 
@@ -31,8 +32,7 @@ struct PublishedConfig {
     self.rank = rank
     self.alpha = alpha
     structure = [Structure.plain, .inputShortcut, .blockShortcut, .middleShortcut][flag]
-    let number = try file.integer("pre_num", in: -1...Int.max) ?? 0
-    reach = PredecessorCount(number) ?? .all
+    reach = try file.integer("pre_num", in: -1...Int.max).flatMap(PredecessorCount.init)
     targetLetters = (try file.string("target_modules") ?? "").lowercased()
       .split(separator: ".").map(String.init)
     windowCapacity =

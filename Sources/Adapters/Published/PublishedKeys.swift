@@ -47,8 +47,9 @@ struct PublishedKeys {
     guard parts.count >= 4, parts[parts.count - 3] == "loras" else { return nil }
     let last = parts[parts.count - 1]
     let number = parts[parts.count - 2]
-    guard last == "lora_A" || last == "lora_B", number.utf8.allSatisfy({ (48...57).contains($0) }),
-      let pair = Int(number)
+    // One spelling for each number: "0" and "00" must not be the same pair.
+    guard last == "lora_A" || last == "lora_B", let pair = Int(number), pair >= 0,
+      "\(pair)" == number
     else { return nil }
     let module = parts.dropLast(3).joined(separator: ".")
     return (TensorName(module), pair, last == "lora_A")

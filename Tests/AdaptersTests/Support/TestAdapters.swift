@@ -123,3 +123,31 @@ struct TestLoRA: PlainLoRA {
     }
   }
 }
+
+/// A PEFT folder as tests describe it.
+struct PEFTTestFolder {
+  let folder = TemporaryFolder()
+
+  static let config = JSONText([
+    "peft_type": #""LORA""#, "r": "2", "lora_alpha": "4", "target_modules": #"["q"]"#,
+    "bias": #""none""#, "base_model_name_or_path": "null",
+  ])
+
+  var path: String { folder.path }
+  var configPath: String { folder.file("adapter_config.json") }
+  var tensorPath: String { folder.file("adapter_model.safetensors") }
+
+  init(_ tensors: [TestTensor], config changes: KeyValuePairs<String, String?> = [:]) throws {
+    try folder.write(
+      tensors: tensors, metadata: [("format", "pt")], to: "adapter_model.safetensors")
+    try writeConfig(changes)
+  }
+
+  func writeConfig(_ changes: KeyValuePairs<String, String?>) throws {
+    try folder.write(text: PEFTTestFolder.config.changed(changes).text, to: "adapter_config.json")
+  }
+
+  func open(_ overrides: AdapterOverrides = AdapterOverrides()) throws -> Adapter {
+    try Adapter(path: path, overrides: overrides)
+  }
+}
