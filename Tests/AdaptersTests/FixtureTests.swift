@@ -48,9 +48,11 @@ import Testing
     #expect(isInferred == (!isOwn && adapter.structure != .plain))
   }
 
-  @Test("a file of a folder is the same adapter as the folder", arguments: [
-    ("whole-model", "adapter/model.safetensors"), ("is-basic", "adapter/pytorch_model_lora.bin"),
-  ])
+  @Test(
+    "a file of a folder is the same adapter as the folder",
+    arguments: [
+      ("whole-model", "adapter/model.safetensors"), ("is-basic", "adapter/pytorch_model_lora.bin"),
+    ])
   func file(_ name: String, _ file: String) throws {
     let fixture = FixtureCase("synthetic/\(name)")
     let path = fixture.path(file)
@@ -111,9 +113,10 @@ import Testing
     #expect(adapter.parameterCount == 12 * 4 * (384 + 384))
     #expect(adapter.byteCount == adapter.parameterCount * 4)
     #expect(adapter.files == [FixtureCase("minilm/is").path("pytorch_model_lora.bin")])
-    #expect(adapter.notes.contains {
-      $0 == "topology inferred from names (the source stores none): 2 chains of 6, 6 blocks, "
-        + "root self; --topology FILE overrides it"
-    })
+    #expect(
+      adapter.notes.contains {
+        $0 == "topology inferred from names (the source stores none): 2 chains of 6, 6 blocks, "
+          + "root self; --topology FILE overrides it"
+      })
   }
 }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Shapes along links (Merging §3.2).
-@Suite(.timeLimit(.minutes(1))) struct LinkShapeTests {
+@Suite(.timeLimit(.minutes(10))) struct LinkShapeTests {
   private struct Shape {
     var inFeatures = 4
     var outFeatures = 6
@@ -56,14 +56,18 @@ import Testing
     #expect(try chain(.inputShortcut, [Shape(), odd]).blocks.count == 2)
   }
 
-  @Test("bs: in and out features must agree, rank need not, however far it reaches", arguments: [-1, 0, 1, 4])
+  @Test(
+    "bs: in and out features must agree, rank need not, however far it reaches",
+    arguments: [-1, 0, 1, 4])
   func blockShortcut(_ reach: Int) throws {
     expectMismatch(.blockShortcut, reach: reach, Shape(inFeatures: 5), "in features", 5, 4)
     expectMismatch(.blockShortcut, reach: reach, Shape(outFeatures: 7), "out features", 7, 6)
     #expect(try chain(.blockShortcut, reach: reach, [Shape(), Shape(rank: 1)]).blocks.count == 2)
   }
 
-  @Test("ms: in features and rank must agree as far as it reaches, out features need not", arguments: [-1, 1, 2])
+  @Test(
+    "ms: in features and rank must agree as far as it reaches, out features need not",
+    arguments: [-1, 1, 2])
   func middleShortcut(_ reach: Int) throws {
     expectMismatch(.middleShortcut, reach: reach, Shape(inFeatures: 5), "in features", 5, 4)
     expectMismatch(.middleShortcut, reach: reach, Shape(rank: 3), "rank", 3, 2)
@@ -91,7 +95,8 @@ import Testing
       let references = source.tensors.indices.map { TensorReference(source: source, index: $0) }
       return try Block(
         name: name,
-        a: Factor(references.enumerated().filter { $0.offset % 2 == 0 }.map(\.element), join: .rows),
+        a: Factor(
+          references.enumerated().filter { $0.offset % 2 == 0 }.map(\.element), join: .rows),
         b: Factor(
           references.enumerated().filter { $0.offset % 2 == 1 }.map(\.element), join: .columns),
         scaling: 1)

@@ -23,9 +23,11 @@ import Testing
     }
   }
 
-  @Test("a rank that is none", arguments: [
-    "0", "-1", "9223372036854775808", #""8""#, "1.5", "4.0", "1e1", "[4]", "true", "1048577",
-  ])
+  @Test(
+    "a rank that is none",
+    arguments: [
+      "0", "-1", "9223372036854775808", #""8""#, "1.5", "4.0", "1e1", "[4]", "true", "1048577",
+    ])
   func badRank(_ rank: String) throws {
     try expectRefused(
       ["rank": rank],
@@ -43,10 +45,12 @@ import Testing
     }
   }
 
-  @Test("keys that have no default", arguments: [
-    ("rank", "a whole number from 1 on"), ("lora_alpha", "a number"),
-    ("res_flag", "0 plain, 1 is, 2 bs or 3 ms"),
-  ])
+  @Test(
+    "keys that have no default",
+    arguments: [
+      ("rank", "a whole number from 1 on"), ("lora_alpha", "a number"),
+      ("res_flag", "0 plain, 1 is, 2 bs or 3 ms"),
+    ])
   func missing(_ key: String, _ expected: String) throws {
     for value in [nil, "null"] {
       try expectRefused(
@@ -62,9 +66,11 @@ import Testing
       .badValue(key: "lora_alpha", found: alpha, expected: "a finite number"))
   }
 
-  @Test("a fractional, negative or zero lora_alpha is a scaling", arguments: [
-    ("2.5", 1.25), ("-4", -2), ("0", 0), ("1e2", 50),
-  ])
+  @Test(
+    "a fractional, negative or zero lora_alpha is a scaling",
+    arguments: [
+      ("2.5", 1.25), ("-4", -2), ("0", 0), ("1e2", 50),
+    ])
   func oddAlpha(_ alpha: String, _ scaling: Double) throws {
     let folder = try PublishedFolder(modules: ["l.0.q_proj"], config: ["lora_alpha": alpha])
     #expect(try folder.open().blocks.map(\.scaling) == [scaling])
@@ -78,12 +84,14 @@ import Testing
       line: "bad 'res_flag' (found \(flag), expected a whole number from 0 to 3)")
   }
 
-  @Test("other values out of range", arguments: [
-    ("pre_num", "-2", "a whole number from -1 to 9223372036854775807"),
-    ("pre_num", "0.5", "a whole number from -1 to 9223372036854775807"),
-    ("merge_4_len", "0", "a whole number from 1 to 1048576"),
-    ("target_modules", "3", "a string"), ("target_modules", #"["q"]"#, "a string"),
-  ])
+  @Test(
+    "other values out of range",
+    arguments: [
+      ("pre_num", "-2", "a whole number from -1 to 9223372036854775807"),
+      ("pre_num", "0.5", "a whole number from -1 to 9223372036854775807"),
+      ("merge_4_len", "0", "a whole number from 1 to 1048576"),
+      ("target_modules", "3", "a string"), ("target_modules", #"["q"]"#, "a string"),
+    ])
   func badValue(_ key: String, _ value: String, _ expected: String) throws {
     try expectRefused([key: value], .badValue(key: key, found: value, expected: expected))
   }
@@ -101,13 +109,18 @@ import Testing
       line: #"bad 'rank' (found "\u{202e}", expected a whole number from 1 to 1048576)"#)
   }
 
-  @Test("a key twice, and a file that is no object", arguments: [
-    (#"{"rank": 2, "r\u0061nk": 4}"#, SidecarError.Reason.json(JSONError(reason: .duplicateKey("rank"), offset: 26))),
-    ("[]", .notAnObject), ("4", .notAnObject),
-    ("", .json(JSONError(reason: .unexpectedEnd, offset: 0))),
-    ("\u{feff}{}", .json(JSONError(reason: .byteOrderMark, offset: 0))),
-    ("{\"rank\": 2,}", .json(JSONError(reason: .unexpected(expected: "a string"), offset: 11))),
-  ])
+  @Test(
+    "a key twice, and a file that is no object",
+    arguments: [
+      (
+        #"{"rank": 2, "r\u0061nk": 4}"#,
+        SidecarError.Reason.json(JSONError(reason: .duplicateKey("rank"), offset: 26))
+      ),
+      ("[]", .notAnObject), ("4", .notAnObject),
+      ("", .json(JSONError(reason: .unexpectedEnd, offset: 0))),
+      ("\u{feff}{}", .json(JSONError(reason: .byteOrderMark, offset: 0))),
+      ("{\"rank\": 2,}", .json(JSONError(reason: .unexpected(expected: "a string"), offset: 11))),
+    ])
   func text(_ text: String, _ reason: SidecarError.Reason) throws {
     let folder = try PublishedFolder(modules: ["l.0.q_proj"])
     try folder.folder.write(text: text, to: "reslora_config.json")
@@ -129,7 +142,10 @@ import Testing
         == "\(folder.path): says nothing of the number of predecessors; pass --pre-num N")
     let reach = try #require(PredecessorCount(1))
     #expect(try folder.open(AdapterOverrides(reach: reach)).topology.reach == reach)
-    #expect(try folder.open(topology: #"{"pre_num": 7, "previous": {"l.0.q_proj": null, "l.1.q_proj": null}}"#).topology.reach.rawValue == 7)
+    #expect(
+      try folder.open(
+        topology: #"{"pre_num": 7, "previous": {"l.0.q_proj": null, "l.1.q_proj": null}}"#
+      ).topology.reach.rawValue == 7)
   }
 
   @Test("pre_num may be absent for plain and is", arguments: ["0", "1"])

@@ -12,7 +12,10 @@ import Testing
   func llama() throws {
     #expect(
       try links(
-        ["l.0.down_proj", "l.0.q_proj", "l.0.up_proj", "l.1.down_proj", "l.1.q_proj", "l.1.up_proj"],
+        [
+          "l.0.down_proj", "l.0.q_proj", "l.0.up_proj", "l.1.down_proj", "l.1.q_proj",
+          "l.1.up_proj",
+        ],
         letters: "q.f") == [
           "l.0.down_proj<-", "l.0.q_proj<-", "l.0.up_proj<-", "l.1.down_proj<l.0.down_proj",
           "l.1.q_proj<l.0.q_proj", "l.1.up_proj<l.0.up_proj",
@@ -56,9 +59,13 @@ import Testing
   func twoKeys() throws {
     let modules = ["a.query_value", "b.query", "c.value"]
     #expect(
-      try links(modules, letters: "q.v") == ["a.query_value<-", "b.query<a.query_value", "c.value<-"])
+      try links(modules, letters: "q.v") == [
+        "a.query_value<-", "b.query<a.query_value", "c.value<-",
+      ])
     #expect(
-      try links(modules, letters: "v.q") == ["a.query_value<-", "b.query<-", "c.value<a.query_value"])
+      try links(modules, letters: "v.q") == [
+        "a.query_value<-", "b.query<-", "c.value<a.query_value",
+      ])
   }
 
   @Test("letters that a table lacks are skipped, and case does not matter")
@@ -72,9 +79,11 @@ import Testing
     }
   }
 
-  @Test("without a table: the last component that is no number", arguments: [
-    "q.v", "", "x", "q_proj", "fc",
-  ])
+  @Test(
+    "without a table: the last component that is no number",
+    arguments: [
+      "q.v", "", "x", "q_proj", "fc",
+    ])
   func noTable(_ letters: String) throws {
     #expect(
       try links(["n.0.fc.0", "n.0.fc.1", "n.0.gate", "n.1.fc.0", "n.1.gate"], letters: letters) == [
@@ -104,9 +113,11 @@ import Testing
     #expect(previous == [nil, 0, nil, 2, nil, nil, nil])
   }
 
-  @Test("structures by res_flag", arguments: [
-    ("0", Structure.plain), ("1", .inputShortcut), ("2", .blockShortcut), ("3", .middleShortcut),
-  ])
+  @Test(
+    "structures by res_flag",
+    arguments: [
+      ("0", Structure.plain), ("1", .inputShortcut), ("2", .blockShortcut), ("3", .middleShortcut),
+    ])
   func structures(_ flag: String, _ structure: Structure) throws {
     let folder = try PublishedFolder(
       modules: ["l.0.q_proj", "l.1.q_proj"], config: ["res_flag": flag, "pre_num": "3"])

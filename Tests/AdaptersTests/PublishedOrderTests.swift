@@ -26,13 +26,15 @@ import Testing
     #expect(try folder.open().names == ["down.0.to_q", "mid.to_q", "up.0.to_q"])
   }
 
-  @Test("a higher number before a lower one is implausible", arguments: [
-    // Next to each other, and with another module of the family between them.
-    ["l.0.q_proj", "l.1.q_proj", "l.10.q_proj", "l.2.q_proj"],
-    ["l.2.q_proj", "z.0.q_proj", "l.1.q_proj"],
-    ["l.2.x.0.q_proj", "a.q_proj", "b.q_proj", "l.1.x.3.q_proj"],
-    ["l.00010.q_proj", "l.9.q_proj"],
-  ])
+  @Test(
+    "a higher number before a lower one is implausible",
+    arguments: [
+      // Next to each other, and with another module of the family between them.
+      ["l.0.q_proj", "l.1.q_proj", "l.10.q_proj", "l.2.q_proj"],
+      ["l.2.q_proj", "z.0.q_proj", "l.1.q_proj"],
+      ["l.2.x.0.q_proj", "a.q_proj", "b.q_proj", "l.1.x.3.q_proj"],
+      ["l.00010.q_proj", "l.9.q_proj"],
+    ])
   func implausible(_ modules: [String]) throws {
     let stored = try PublishedFolder(modules: modules, keepingOrder: true).open()
     let sorted = try PublishedFolder(modules: modules).open()
@@ -41,12 +43,14 @@ import Testing
     #expect(stored.links == sorted.links)
   }
 
-  @Test("what looks unsorted and is plausible all the same", arguments: [
-    // Numbers of different families, below different parents, or that are no decimal numbers.
-    ["l.1.v_proj", "l.0.q_proj"], ["a.5.q_proj", "b.1.q_proj", "c.0.q_proj"],
-    ["l.x2.q_proj", "l.x1.q_proj"], ["l.b.q_proj", "l.a.q_proj", "l.3.q_proj"],
-    ["l.0.x.3.q_proj", "l.1.x.0.q_proj"],
-  ])
+  @Test(
+    "what looks unsorted and is plausible all the same",
+    arguments: [
+      // Numbers of different families, below different parents, or that are no decimal numbers.
+      ["l.1.v_proj", "l.0.q_proj"], ["a.5.q_proj", "b.1.q_proj", "c.0.q_proj"],
+      ["l.x2.q_proj", "l.x1.q_proj"], ["l.b.q_proj", "l.a.q_proj", "l.3.q_proj"],
+      ["l.0.x.3.q_proj", "l.1.x.0.q_proj"],
+    ])
   func plausible(_ modules: [String]) throws {
     let adapter = try PublishedFolder(modules: modules, keepingOrder: true).open()
     #expect(adapter.names.map(\.string) == modules)
@@ -67,7 +71,8 @@ import Testing
       "l.1a.q", "l.B.q", "l.a.q", "l.a.q.0.q", "l.\u{e9}.q",
     ]
     let adapter = try PublishedFolder(
-      modules: sorted.reversed(), config: ["target_modules": #""""#]).open()
+      modules: sorted.reversed(), config: ["target_modules": #""""#]
+    ).open()
     #expect(adapter.names.map(\.string) == sorted)
     #expect(adapter.topology.chains == [Array(0..<10)])
   }

@@ -91,11 +91,15 @@ import Testing
     }
   }
 
-  @Test("factors of a dtype that nothing is computed with", arguments: [
-    DType.i64, .u8, .bool, .f8E4M3, .f4, .c64,
-  ])
+  @Test(
+    "factors of a dtype that nothing is computed with",
+    arguments: [
+      DType.i64, .u8, .bool, .f8E4M3, .f4, .c64,
+    ])
   func dtype(_ dtype: DType) throws {
-    let folder = try PublishedFolder([pair[0], TestTensor("l.0.q_proj.loras.0.lora_B", [4, 2], dtype: dtype)])
+    let folder = try PublishedFolder([
+      pair[0], TestTensor("l.0.q_proj.loras.0.lora_B", [4, 2], dtype: dtype),
+    ])
     let path = folder.folder.file("model.safetensors")
     let error = #expect(throws: AdapterError.self) { try folder.open() }
     #expect(
@@ -113,15 +117,18 @@ import Testing
     let error = #expect(throws: AdapterError.self) { try Adapter(path: folder.path) }
     #expect(
       error?.description == "\(folder.path): says nothing of the adapter's tensors; expected one "
-        + "of pytorch_model_lora.bin, sd.pt, model.safetensors, pytorch_model.bin beside the config")
+        + "of pytorch_model_lora.bin, sd.pt, model.safetensors, pytorch_model.bin beside the config"
+    )
   }
 
-  @Test("keys that only resemble those of a pair are other tensors", arguments: [
-    "l.0.q_proj.loras.0.lora_C", "l.0.q_proj.loras.x.lora_A", "l.0.q_proj.loras..lora_A",
-    "l.0.q_proj.loras.-1.lora_A", "l.0.q_proj.loras.00.lora_A", "l.0.q_proj.loras.01.lora_B",
-    "l.0.q_proj.lora.0.lora_A", "loras.0.lora_A", "l.0.q_proj.loras.0.lora_A.weight",
-    "l.0.q_proj.loras.99999999999999999999.lora_A",
-  ])
+  @Test(
+    "keys that only resemble those of a pair are other tensors",
+    arguments: [
+      "l.0.q_proj.loras.0.lora_C", "l.0.q_proj.loras.x.lora_A", "l.0.q_proj.loras..lora_A",
+      "l.0.q_proj.loras.-1.lora_A", "l.0.q_proj.loras.00.lora_A", "l.0.q_proj.loras.01.lora_B",
+      "l.0.q_proj.lora.0.lora_A", "loras.0.lora_A", "l.0.q_proj.loras.0.lora_A.weight",
+      "l.0.q_proj.loras.99999999999999999999.lora_A",
+    ])
   func resembling(_ name: String) throws {
     let other = TestTensor(TensorName(name), [2, 4], values: [Double](repeating: 9, count: 8))
     let adapter = try PublishedFolder(pair + [other]).open()
@@ -130,11 +137,13 @@ import Testing
     #expect(try adapter.blocks[0].a.load().values == [1, 2, 3, 4, 5, 6, 7, 8])
   }
 
-  @Test("wrappers around all names are taken off, and said", arguments: [
-    ("module.", "module."), ("wrapped_model.", "wrapped_model."),
-    ("module.wrapped_model.", "module.wrapped_model."),
-    ("wrapped_model.module.", "wrapped_model.module."), ("module.module.", "module.module."),
-  ])
+  @Test(
+    "wrappers around all names are taken off, and said",
+    arguments: [
+      ("module.", "module."), ("wrapped_model.", "wrapped_model."),
+      ("module.wrapped_model.", "module.wrapped_model."),
+      ("wrapped_model.module.", "wrapped_model.module."), ("module.module.", "module.module."),
+    ])
   func wrappers(_ prefix: String, _ stripped: String) throws {
     let folder = try PublishedFolder(modules: ["\(prefix)l.0.q_proj", "\(prefix)l.1.q_proj"])
     let adapter = try folder.open()
@@ -154,9 +163,11 @@ import Testing
     let tensors = [11, 2, 1, 0, 3, 4, 5, 6, 7, 8, 9, 10].flatMap { pair in
       [
         TestTensor(
-          TensorName("m.q_proj.loras.\(pair).lora_A"), [2, 3], values: [Double](repeating: Double(pair), count: 6)),
+          TensorName("m.q_proj.loras.\(pair).lora_A"), [2, 3],
+          values: [Double](repeating: Double(pair), count: 6)),
         TestTensor(
-          TensorName("m.q_proj.loras.\(pair).lora_B"), [2, 2], values: [Double](repeating: -Double(pair), count: 4)),
+          TensorName("m.q_proj.loras.\(pair).lora_B"), [2, 2],
+          values: [Double](repeating: -Double(pair), count: 4)),
       ]
     }
     let block = try PublishedFolder(tensors).open().blocks[0]
@@ -164,7 +175,8 @@ import Testing
     // The scaling stays that of one pair.
     #expect(block.scaling == 2)
     #expect(block.a.ranks == [Int](repeating: 2, count: 12))
-    #expect(try block.a.load().values == (0..<12).flatMap { [Double](repeating: Double($0), count: 6) })
+    #expect(
+      try block.a.load().values == (0..<12).flatMap { [Double](repeating: Double($0), count: 6) })
     let row = (0..<12).flatMap { [-Double($0), -Double($0)] }
     #expect(try block.b.load().values == row + row)
   }

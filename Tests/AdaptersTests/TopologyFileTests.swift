@@ -105,7 +105,8 @@ import Testing
   func cycle(_ structure: String) throws {
     // l.2 leads into the cycle and is no part of it.
     try expectRefused(
-      previous: #""l.2.q_proj": "l.1.q_proj", "l.0.q_proj": "l.1.q_proj", "l.1.q_proj": "l.0.q_proj""#,
+      previous:
+        #""l.2.q_proj": "l.1.q_proj", "l.0.q_proj": "l.1.q_proj", "l.1.q_proj": "l.0.q_proj""#,
       structure: structure, .cycle(block: "l.0.q_proj"),
       line: "block 'l.0.q_proj': is its own predecessor along a cycle")
   }
@@ -136,13 +137,16 @@ import Testing
   @Test("unknown keys", arguments: ["prev_num", "Structure", "previous ", ""])
   func unknownKey(_ key: String) throws {
     try expectRefused(
-      #"{"\#(key)": 1, \#(TopologyFileTests.chain)}"#, .unknownKey(key), line: "unknown key '\(key)'")
+      #"{"\#(key)": 1, \#(TopologyFileTests.chain)}"#, .unknownKey(key),
+      line: "unknown key '\(key)'")
   }
 
-  @Test("duplicate keys", arguments: [
-    (#"{"root": "self", "root": "self"}"#, "root"),
-    (#"{"previous": {"a": null, "\u0061": null}}"#, "a"),
-  ])
+  @Test(
+    "duplicate keys",
+    arguments: [
+      (#"{"root": "self", "root": "self"}"#, "root"),
+      (#"{"previous": {"a": null, "\u0061": null}}"#, "a"),
+    ])
   func duplicateKey(_ text: String, _ key: String) throws {
     let offset = text.utf8.count - (key == "a" ? 2 : 1)
     try expectRefused(
@@ -150,13 +154,15 @@ import Testing
       line: "duplicate key '\(key)' in JSON (at byte \(offset))")
   }
 
-  @Test("values that mean nothing", arguments: [
-    (#""structure": "xs""#, "structure", #""xs""#, #""plain", "is", "bs", "ms""#),
-    (#""structure": 1"#, "structure", "1", "a string"),
-    (#""root": "zero""#, "root", #""zero""#, #""self", "none""#),
-    (#""pre_num": -2"#, "pre_num", "-2", "a whole number from -1 to 9223372036854775807"),
-    (#""pre_num": 1.0"#, "pre_num", "1.0", "a whole number from -1 to 9223372036854775807"),
-  ])
+  @Test(
+    "values that mean nothing",
+    arguments: [
+      (#""structure": "xs""#, "structure", #""xs""#, #""plain", "is", "bs", "ms""#),
+      (#""structure": 1"#, "structure", "1", "a string"),
+      (#""root": "zero""#, "root", #""zero""#, #""self", "none""#),
+      (#""pre_num": -2"#, "pre_num", "-2", "a whole number from -1 to 9223372036854775807"),
+      (#""pre_num": 1.0"#, "pre_num", "1.0", "a whole number from -1 to 9223372036854775807"),
+    ])
   func badValue(_ member: String, _ key: String, _ found: String, _ expected: String) throws {
     try expectRefused(
       "{\(member), \(TopologyFileTests.chain)}",
@@ -171,7 +177,9 @@ import Testing
       .badValue(key: "l.0.q_proj", found: "0", expected: "a block's name or null"))
   }
 
-  @Test("no links", arguments: ["{}", #"{"structure": "is"}"#, #"{"previous": null}"#, #"{"previous": []}"#])
+  @Test(
+    "no links",
+    arguments: ["{}", #"{"structure": "is"}"#, #"{"previous": null}"#, #"{"previous": []}"#])
   func noLinks(_ text: String) throws {
     try expectRefused(
       text, .missing(key: "previous", expected: "an object of block to predecessor"),

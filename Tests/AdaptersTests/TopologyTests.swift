@@ -18,14 +18,16 @@ import Testing
   /// A tree: 3 is the root, 1 and 4 follow it, 0 follows 1, 2 follows 0; 5 stands alone.
   private let tree: [Int?] = [1, 3, 0, nil, 3, nil]
 
-  @Test("predecessors, nearest first, as far as pre_num reaches", arguments: [
-    (0, [[], [], [], [], [], []]),
-    (1, [[1], [3], [0], [], [3], []]),
-    (2, [[1, 3], [3], [0, 1], [], [3], []]),
-    (3, [[1, 3], [3], [0, 1, 3], [], [3], []]),
-    (-1, [[1, 3], [3], [0, 1, 3], [], [3], []]),
-    (.max, [[1, 3], [3], [0, 1, 3], [], [3], []]),
-  ])
+  @Test(
+    "predecessors, nearest first, as far as pre_num reaches",
+    arguments: [
+      (0, [[], [], [], [], [], []]),
+      (1, [[1], [3], [0], [], [3], []]),
+      (2, [[1, 3], [3], [0, 1], [], [3], []]),
+      (3, [[1, 3], [3], [0, 1, 3], [], [3], []]),
+      (-1, [[1, 3], [3], [0, 1, 3], [], [3], []]),
+      (.max, [[1, 3], [3], [0, 1, 3], [], [3], []]),
+    ])
   func predecessors(_ reach: Int, _ expected: [[Int]]) throws {
     for structure in [Structure.blockShortcut, .middleShortcut] {
       let topology = try topology(tree, structure, reach: reach)
@@ -79,9 +81,11 @@ import Testing
     }
   }
 
-  @Test("a cycle names a block on it", arguments: [
-    ([0], "0"), ([1, 0], "0"), ([1, 2, 3, 1], "1"), ([nil, 0, 3, 4, 2], "2"), ([1, 1], "1"),
-  ] as [([Int?], TensorName)])
+  @Test(
+    "a cycle names a block on it",
+    arguments: [
+      ([0], "0"), ([1, 0], "0"), ([1, 2, 3, 1], "1"), ([nil, 0, 3, 4, 2], "2"), ([1, 1], "1"),
+    ] as [([Int?], TensorName)])
   func cycle(_ previous: [Int?], _ block: TensorName) {
     #expect(throws: AdapterError.cycle(block: block)) { try topology(previous) }
   }

@@ -38,10 +38,12 @@ import Testing
     #expect(adapter.hasWindows)
   }
 
-  @Test("lists that are absent, null or empty are empty windows", arguments: [
-    "{}", #"{"l.0.q_proj": {}}"#, #"{"l.0.q_proj": {"input": null, "projection": null}}"#,
-    #"{"l.0.q_proj": {"input": [], "projection": []}}"#,
-  ])
+  @Test(
+    "lists that are absent, null or empty are empty windows",
+    arguments: [
+      "{}", #"{"l.0.q_proj": {}}"#, #"{"l.0.q_proj": {"input": null, "projection": null}}"#,
+      #"{"l.0.q_proj": {"input": [], "projection": []}}"#,
+    ])
   func empty(_ text: String) throws {
     let adapter = try folder().open(windows: text)
     #expect(!adapter.hasWindows)
@@ -66,9 +68,11 @@ import Testing
     #expect(try folder(capacity: "250").open(windows: text(250)).hasWindows)
   }
 
-  @Test("norms that are none", arguments: [
-    "-1", "-1e-300", "1e400", "-1e999", #""1""#, "null", "true", "[1]",
-  ])
+  @Test(
+    "norms that are none",
+    arguments: [
+      "-1", "-1e-300", "1e400", "-1e999", #""1""#, "null", "true", "[1]",
+    ])
   func badNorm(_ norm: String) throws {
     for kind in ["input", "projection"] {
       try expectRefused(
@@ -90,7 +94,7 @@ import Testing
   func nan() throws {
     try expectRefused(
       #"{"l.0.q_proj": {"input": [NaN]}}"#,
-      .json(JSONError(reason: .unexpected(expected: "a value"), offset: 27)))
+      .json(JSONError(reason: .unexpected(expected: "a value"), offset: 26)))
   }
 
   @Test("a block that is none, with the names it may have meant")
@@ -112,17 +116,19 @@ import Testing
         key: "l.0.q_proj", found: "something else", expected: "an object of windows"))
   }
 
-  @Test("a key twice, and no object", arguments: [
-    (
-      #"{"l.0.q_proj": {}, "l.0.q_proj": {}}"#,
-      SidecarError.Reason.json(JSONError(reason: .duplicateKey("l.0.q_proj"), offset: 35))
-    ),
-    (
-      #"{"l.0.q_proj": {"input": [1], "input": [2]}}"#,
-      .json(JSONError(reason: .duplicateKey("input"), offset: 42))
-    ),
-    ("[]", .notAnObject),
-  ])
+  @Test(
+    "a key twice, and no object",
+    arguments: [
+      (
+        #"{"l.0.q_proj": {}, "l.0.q_proj": {}}"#,
+        SidecarError.Reason.json(JSONError(reason: .duplicateKey("l.0.q_proj"), offset: 35))
+      ),
+      (
+        #"{"l.0.q_proj": {"input": [1], "input": [2]}}"#,
+        .json(JSONError(reason: .duplicateKey("input"), offset: 42))
+      ),
+      ("[]", .notAnObject),
+    ])
   func text(_ text: String, _ reason: SidecarError.Reason) throws {
     try expectRefused(text, reason)
   }

@@ -6,7 +6,7 @@ import Testing
 
 /// Which files of a folder are a checkpoint, and where links may lead; numbers are those of the
 /// project's list of bad inputs.
-@Suite(.timeLimit(.minutes(1))) struct CheckpointFolderTests {
+@Suite(.timeLimit(.minutes(10))) struct CheckpointFolderTests {
   @Test("33: a link that leaves the folder", arguments: ["absolute", "relative", "over a folder"])
   func linkOutside(_ kind: String) throws {
     let shards = try TestShards.pair()

@@ -51,7 +51,7 @@ import Testing
   func damage() throws {
     var generator = SeededGenerator(seed: 26)
     let folder = TemporaryFolder()
-    for _ in 0..<2000 {
+    for _ in 0..<500 {
       var bytes = content
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
         let position = Int.random(in: 0..<(content.count - 7), using: &generator)

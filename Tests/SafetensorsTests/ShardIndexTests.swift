@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What an index may say; numbers are those of the project's list of bad inputs.
-@Suite(.timeLimit(.minutes(1))) struct ShardIndexTests {
+@Suite(.timeLimit(.minutes(10))) struct ShardIndexTests {
   @Test("shards are read as one set of tensors, in the order of their names")
   func readsShards() throws {
     let checkpoint = try TestShards.pair().open()

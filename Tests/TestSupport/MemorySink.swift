@@ -26,6 +26,7 @@ public final class MemorySink: TensorSink {
     }
   }
 
+  /// Stores bytes.
   public func write(_ bytes: UnsafeRawBufferPointer, tensor index: Int, at byteOffset: Int) throws {
     contents.withLock {
       $0[index].replaceSubrange(byteOffset..<(byteOffset + bytes.count), with: bytes)
@@ -35,6 +36,7 @@ public final class MemorySink: TensorSink {
     }
   }
 
+  /// Copies bytes of a source's tensor.
   public func copy(
     _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
     scratch: UnsafeMutableRawBufferPointer
@@ -43,6 +45,7 @@ public final class MemorySink: TensorSink {
       reference, at: byteOffset, count: count, tensor: index, scratch: scratch)
   }
 
+  /// Gives stored bytes back.
   public func readBack(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {

@@ -70,11 +70,21 @@ public enum StoredTensors {
   public static func open(path: String) throws -> any TensorSource {
     let probe = try InputProbe(path: path)
     if let tensors = probe.tensors { return tensors.source }
-    for names in [PEFTFolder.fileNames, PublishedCheckpoint.fileNames] {
-      guard let name = names.first(where: probe.entries.contains) else { continue }
-      if let tensors = try InputProbe(path: Paths.join(path, name)).tensors {
-        return tensors.source
-      }
+    func tensors(_ names: [String]) throws -> (any TensorSource)? {
+      guard let name = names.first(where: probe.entries.contains) else { return nil }
+      return try InputProbe(path: Paths.join(path, name)).tensors?.source
+    }
+    // In the order in which adapters are recognised, and a checkpoint as it is opened elsewhere.
+    if try PEFTFolder.matches(probe), let source = try tensors(PEFTFolder.fileNames) {
+      return source
+    }
+    let isCheckpoint = probe.entries.contains {
+      $0.hasSuffix(".safetensors") || $0.hasSuffix(".safetensors.index.json")
+    }
+    if try PublishedCheckpoint.matches(probe) || !isCheckpoint,
+      let source = try tensors(PublishedCheckpoint.fileNames)
+    {
+      return source
     }
     return try ShardedCheckpoint(folder: path)
   }

@@ -25,8 +25,10 @@ public struct BaseMatch: Sendable {
     }
 
     func apply(_ block: TensorName) -> TensorName? {
-      guard block.string.hasPrefix(stripped) else { return nil }
-      return TensorName(added + block.string.dropFirst(stripped.count) + ".weight")
+      // In bytes: a dot and a combining mark after it are one character.
+      guard block.string.utf8.starts(with: stripped.utf8) else { return nil }
+      let rest = block.string.utf8.dropFirst(stripped.utf8.count)
+      return TensorName(added + String(decoding: rest, as: UTF8.self) + ".weight")
     }
   }
 
@@ -34,6 +36,9 @@ public struct BaseMatch: Sendable {
   private static let prefixes = [
     "", "base_model.model.", "model.", "transformer.", "bert.", "module.",
   ]
+
+  /// The most comparisons of names that looking for the nearest ones may take.
+  private static let maximumComparisons = 500_000
 
   /// What matching needs to know of a block.
   public struct Wanted: Sendable {
@@ -76,6 +81,8 @@ public struct BaseMatch: Sendable {
     }
     substitution = best
     let candidates = base.tensors.map(\.name)
+    // Where thousands of blocks have no weight, the first will do to see why.
+    var searches = max(20, BaseMatch.maximumComparisons / max(1, candidates.count))
     var faults: [BaseMatchError.Fault] = []
     var owners: [Int: TensorName] = [:]
     var weights: [Int?] = []
@@ -83,8 +90,12 @@ public struct BaseMatch: Sendable {
       guard let index = best.apply(block.name).flatMap(base.index(of:)) else {
         weights.append(nil)
         if !allowingUnmatched || bestCount == 0 {
-          let nearest = NameDistance.nearest(
-            to: TensorName(block.name.string + ".weight"), among: candidates)
+          searches -= 1
+          let nearest =
+            searches < 0
+            ? []
+            : NameDistance.nearest(
+              to: TensorName(block.name.string + ".weight"), among: candidates)
           faults.append(.missing(block: block.name, nearest: nearest))
         }
         continue

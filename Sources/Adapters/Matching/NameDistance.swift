@@ -13,11 +13,11 @@ package enum NameDistance {
     to name: TensorName, among candidates: [TensorName], limit: Int = 2
   ) -> [String] {
     guard candidates.count <= maximumCandidates else { return [] }
-    let scored = candidates.map { candidate in
-      (
-        candidate, -commonSuffix(name.string, candidate.string),
-        distance(name.string, candidate.string)
-      )
+    let suffixes = candidates.map { commonSuffix(name.string, $0.string) }
+    // Edit distances are dear: only names that can still be among the first need theirs.
+    let least = suffixes.sorted(by: >).prefix(limit).last ?? 0
+    let scored = zip(candidates, suffixes).filter { $0.1 >= least }.map { candidate, suffix in
+      (candidate, -suffix, distance(name.string, candidate.string))
     }
     let best = scored.sorted { ($0.1, $0.2, $0.0) < ($1.1, $1.2, $1.0) }
     // A name that shares nothing and differs in most of its letters is no help.

@@ -48,26 +48,32 @@ public struct Adapter: Sendable {
   /// Whether any block has norm windows.
   public var hasWindows: Bool { blocks.contains { !$0.windows.isEmpty } }
 
-  /// Shapes along every link that a forward pass or a merge uses (Merging §3.2).
+  /// Shapes along every link (Merging §3.2).
+  ///
+  /// Agreement with a predecessor is agreement with all before it, so only nearest ones are
+  /// compared: a chain whose blocks all reach to its root costs no more than its length.
   private func checkLinks() throws(AdapterError) {
     for (position, block) in blocks.enumerated() {
-      for predecessor in topology.predecessors(of: position).map({ blocks[$0] }) {
-        func require(_ what: String, _ found: Int, _ expected: Int) throws(AdapterError) {
-          guard found == expected else {
-            throw .linkMismatch(
-              block: block.name, predecessor: predecessor.name, what: what, found: found,
-              expected: expected)
-          }
+      guard let predecessor = topology.previous[position].map({ blocks[$0] }) else { continue }
+      func require(_ what: String, _ found: Int, _ expected: Int) throws(AdapterError) {
+        guard found == expected else {
+          throw .linkMismatch(
+            block: block.name, predecessor: predecessor.name, what: what, found: found,
+            expected: expected)
         }
+      }
+      switch structure {
+      case .plain: continue
+      case .inputShortcut: try require("in features", block.inFeatures, predecessor.inFeatures)
+      case .blockShortcut:
         try require("in features", block.inFeatures, predecessor.inFeatures)
-        switch structure {
-        case .blockShortcut: try require("out features", block.outFeatures, predecessor.outFeatures)
-        case .middleShortcut:
-          try require("rank", block.rank, predecessor.rank)
-          for (found, expected) in zip(block.a.ranks, predecessor.a.ranks) {
-            try require("rank of a stacked pair", found, expected)
-          }
-        case .plain, .inputShortcut: break
+        try require("out features", block.outFeatures, predecessor.outFeatures)
+      case .middleShortcut:
+        guard topology.reach.limit > 0 else { continue }
+        try require("in features", block.inFeatures, predecessor.inFeatures)
+        try require("rank", block.rank, predecessor.rank)
+        for (found, expected) in zip(block.a.ranks, predecessor.a.ranks) {
+          try require("rank of a stacked pair", found, expected)
         }
       }
     }

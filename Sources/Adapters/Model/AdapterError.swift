@@ -24,6 +24,8 @@ public enum AdapterError: DiagnosableError, Equatable {
   case badScaling(block: TensorName, found: Double)
   /// A NaN or an infinity in a factor.
   case nonFinite(source: String, tensor: TensorName, found: Double)
+  /// A finite element of a factor that becomes infinite in the dtype it is to be written in.
+  case overflow(block: TensorName, dtype: DType, found: Double)
   /// A predecessor that is no block.
   case unknownPredecessor(block: TensorName, found: TensorName)
   /// A block that is its own predecessor, at once or over others.
@@ -70,6 +72,9 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .nonFinite(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': not finite (found \(found)); "
         + "pass --allow-nonfinite to go on"
+    case .overflow(let block, let dtype, let found):
+      "block '\(block)': a factor does not fit \(dtype.rawValue) (found \(found)); "
+        + "write it with a wider --dtype"
     case .unknownPredecessor(let block, let found):
       "block '\(block)': predecessor is not in the adapter (found '\(found)')"
     case .cycle(let block):

@@ -1,3 +1,4 @@
+internal import ByteIO
 internal import Safetensors
 internal import Tensors
 
@@ -21,6 +22,7 @@ extension PlainLoRA {
           name: bName(block.name), dtype: dtype ?? block.bDType,
           shape: [block.outFeatures, block.rank]))
     }
+    try requireDistinctNames(infos)
     let layout = SafetensorsLayout(tensors: infos, metadata: metadata)
     let writer = try SafetensorsWriter(path: path, layout: layout, replacing: replacing)
     let positions = Dictionary(
@@ -29,10 +31,40 @@ extension PlainLoRA {
       let factors = try factors(of: index)
       for (name, matrix) in [(aName(block.name), factors.a), (bName(block.name), factors.b)] {
         guard let position = positions[name] else { continue }
-        let bytes = Conversion.bytes(from: matrix.values, dtype: layout.tensors[position].dtype)
+        let dtype = layout.tensors[position].dtype
+        try requireFit(matrix, in: dtype, block: block.name)
+        let bytes = Conversion.bytes(from: matrix.values, dtype: dtype)
         try bytes.withUnsafeBytes { try writer.write($0, tensor: position, at: 0) }
+        var back = [UInt8](repeating: 0, count: bytes.count)
+        try back.withUnsafeMutableBytes { try writer.readBack(tensor: position, at: 0, into: $0) }
+        guard back == bytes else {
+          throw FileError.damaged(path: path, offset: layout.offsets[position])
+        }
       }
     }
     try writer.commit()
+  }
+
+  /// Refuses finite elements that would be written as infinities.
+  private func requireFit(_ matrix: Matrix, in dtype: DType, block: TensorName)
+    throws(AdapterError)
+  {
+    // Rounding keeps order, so the largest element tells of all.
+    let largest = matrix.values.reduce(0) { $1.isFinite ? max($0, abs($1)) : $0 }
+    let stored = Conversion.bytes(from: [largest], dtype: dtype).withUnsafeBytes {
+      Conversion.float64(from: $0, dtype: dtype)
+    }
+    guard stored.allSatisfy(\.isFinite) else {
+      throw .overflow(block: block, dtype: dtype, found: largest)
+    }
+  }
+
+  /// Refuses blocks whose tensors would have one name: PEFT's prefix makes `x` of
+  /// `base_model.model.x` too.
+  private func requireDistinctNames(_ infos: [TensorInfo]) throws(AdapterError) {
+    var names: Set<TensorName> = []
+    for (position, info) in infos.enumerated() where !names.insert(info.name).inserted {
+      throw .duplicateBlock(blocks[position / 2].name)
+    }
   }
 }

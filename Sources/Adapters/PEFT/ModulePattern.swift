@@ -6,7 +6,13 @@ package import Tensors
 /// Matching walks all alternatives at once (Thompson's construction), so it takes time
 /// proportional to pattern times name whatever the pattern; Python's backtracking may not.
 package struct ModulePattern: Sendable {
-  private let program: [PatternProgram.Instruction]
+  private enum Form: Sendable {
+    /// Plain text, nil for a dot: what most keys are, and much quicker to compare.
+    case text([Unicode.Scalar?])
+    case program([PatternProgram.Instruction])
+  }
+
+  private let form: Form
 
   /// Compiles a key.
   ///
@@ -15,14 +21,32 @@ package struct ModulePattern: Sendable {
   package init(_ key: String) throws(PatternError) {
     var parser = PatternParser(key)
     let body = try parser.parse()
+    if let text = body.plainText {
+      form = .text(text)
+      return
+    }
     let prefix = PatternNode.repeated(
       .sequence([.repeated(.any, 0, nil), .one(".")]), 0, 1)
-    program = try PatternProgram.compile(.sequence([prefix, body]), key: key)
+    form = .program(try PatternProgram.compile(.sequence([prefix, body]), key: key))
   }
 
   /// Whether the key applies to a module.
   package func matches(_ module: TensorName) -> Bool {
-    PatternProgram.matches(program, Array(module.string.unicodeScalars))
+    let name = Array(module.string.unicodeScalars)
+    return switch form {
+    case .text(let key): ModulePattern.ends(name, with: key)
+    case .program(let program): PatternProgram.matches(program, name)
+    }
+  }
+
+  /// Whether a name is a key, or ends in one after a dot and anything but line ends.
+  private static func ends(_ name: [Unicode.Scalar], with key: [Unicode.Scalar?]) -> Bool {
+    let start = name.count - key.count
+    guard start >= 0, start == 0 || name[start - 1] == "." else { return false }
+    let isEqual = zip(key, name[start...]).allSatisfy { expected, found in
+      expected.map { $0 == found } ?? (found != "\n")
+    }
+    return isEqual && !name[..<start].contains("\n")
   }
 
   /// A key that applies to this module, with its special characters escaped; dots stay as they

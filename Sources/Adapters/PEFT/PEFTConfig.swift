@@ -80,14 +80,16 @@ struct PEFTConfig {
       throw file.failure(.unsupported(what, advice: advice))
     }
     if try file.flag("use_dora") { try refuse("use_dora is set") }
+    if try file.flag("use_qalora") { try refuse("use_qalora is set") }
     if try file.flag("lora_bias") { try refuse("lora_bias is set") }
     if try file.flag("fan_in_fan_out") { try refuse("fan_in_fan_out is set") }
     if let bias = try file.string("bias"), bias != "none" { try refuse("bias is '\(bias)'") }
     for key in [
       "modules_to_save", "target_parameters", "trainable_token_indices", "layer_replication",
       "alora_invocation_tokens", "loftq_config", "eva_config", "corda_config", "arrow_config",
+      "lora_ga_config", "kasa_config", "monteclora_config", "use_bdlora",
     ] {
-      guard let value = file.object[key], !value.isNull else { continue }
+      guard let value = file.object[key], !value.isNull, value != .bool(false) else { continue }
       if let list = value.array, list.isEmpty { continue }
       if let object = value.object, object.members.isEmpty { continue }
       try refuse("\(key) is set")

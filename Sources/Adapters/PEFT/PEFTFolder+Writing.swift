@@ -38,7 +38,7 @@ struct PEFTConfigText {
   private let names: [TensorName]
 
   init(_ blocks: [PlainBlock]) {
-    names = blocks.map(\.name)
+    names = blocks.map { PEFTKeys.module(of: $0.name) }
     rank = PEFTConfigText.mostCommon(blocks.map(\.rank))
     alpha = PEFTConfigText.mostCommon(blocks.map(PEFTConfigText.alpha))
     rankPattern = PEFTConfigText.pattern(blocks, default: rank, value: \.rank)
@@ -112,10 +112,13 @@ struct PEFTConfigText {
       }
       return compiled.count == entries.count
         && blocks.allSatisfy { block in
-          (compiled.first { $0.0.matches(block.name) }?.1 ?? common) == value(block)
+          let module = PEFTKeys.module(of: block.name)
+          return (compiled.first { $0.0.matches(module) }?.1 ?? common) == value(block)
         }
     }
-    let plain = differing.map { (key: ModulePattern.literal($0.name), value: value($0)) }
+    let plain = differing.map { block in
+      (key: ModulePattern.literal(PEFTKeys.module(of: block.name)), value: value(block))
+    }
     if resolves(plain) { return plain }
     // One block's name ends another's: anchor the keys, which leaves no room for a prefix.
     return plain.map { ("^" + $0.key.replacingDots, $0.value) }
@@ -125,6 +128,9 @@ struct PEFTConfigText {
 extension String {
   /// Dots escaped too, so that the key matches nothing but its own name.
   fileprivate var replacingDots: String {
-    reduce(into: "") { $0 += $1 == "." ? "\\." : String($1) }
+    unicodeScalars.reduce(into: "") { text, scalar in
+      if scalar == "." { text += "\\" }
+      text.unicodeScalars.append(scalar)
+    }
   }
 }

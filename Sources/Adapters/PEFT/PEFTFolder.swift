@@ -27,6 +27,9 @@ enum PEFTFolder: AdapterFormat {
         unexpected.append(info.name)
         continue
       }
+      // With PEFT's prefix and without it are one module.
+      let isTaken = isA ? factors[module]?.a != nil : factors[module]?.b != nil
+      guard !isTaken else { throw AdapterError.duplicateBlock(module) }
       if isA {
         factors[module, default: (nil, nil)].a = index
       } else {

@@ -17,15 +17,18 @@ enum PEFTKeys {
   static func parse(_ name: TensorName) -> (module: TensorName, isA: Bool)? {
     for (suffix, isA) in [(".lora_A.weight", true), (".lora_B.weight", false)]
     where name.string.hasSuffix(suffix) {
-      var module = name.string.dropLast(suffix.count)
-      if module.hasPrefix(prefix) { module = module.dropFirst(prefix.count) }
-      return (TensorName(String(module)), isA)
+      return (module(of: TensorName(String(name.string.dropLast(suffix.count)))), isA)
     }
     return nil
   }
 
+  /// The module's name in the model that PEFT wraps, by which its patterns go: without the prefix.
+  static func module(of block: TensorName) -> TensorName {
+    guard block.string.hasPrefix(prefix) else { return block }
+    return TensorName(String(block.string.dropFirst(prefix.count)))
+  }
+
   private static func key(_ block: TensorName, _ suffix: String) -> TensorName {
-    let module = block.string.hasPrefix(prefix) ? block.string : prefix + block.string
-    return TensorName(module + suffix)
+    TensorName(prefix + module(of: block).string + suffix)
   }
 }

@@ -2,12 +2,26 @@
 indirect enum PatternNode {
   case one(Unicode.Scalar)
   case any
-  case set([ClosedRange<Unicode.Scalar>], negated: Bool)
+  case set(ScalarSet)
   case start
   case end
   case sequence([PatternNode])
   case choice([PatternNode])
   case repeated(PatternNode, Int, Int?)
+
+  /// The scalars that it matches one by one, nil for any, where it is nothing but a row of them.
+  var plainText: [Unicode.Scalar?]? {
+    guard case .sequence(let nodes) = self else { return nil }
+    var text: [Unicode.Scalar?] = []
+    for node in nodes {
+      switch node {
+      case .one(let scalar): text.append(scalar)
+      case .any: text.append(nil)
+      default: return nil
+      }
+    }
+    return text
+  }
 }
 
 /// Parses the part of Python's regular expressions that a linear matcher can do.
@@ -72,6 +86,11 @@ struct PatternParser {
     case "[": return try parseSet()
     case "\\": return try parseEscape()
     case "*", "+", "?": throw malformed("nothing to repeat")
+    case "{":
+      position -= 1
+      guard try parseCounts() == nil else { throw malformed("nothing to repeat") }
+      position += 1
+      return .one(scalar)
     default: return .one(scalar)
     }
   }
@@ -87,86 +106,98 @@ struct PatternParser {
   }
 
   private mutating func parseRepeats(of atom: PatternNode) throws(PatternError) -> PatternNode {
-    guard let scalar = next else { return atom }
-    var node = atom
-    switch scalar {
-    case "*": node = .repeated(atom, 0, nil)
-    case "+": node = .repeated(atom, 1, nil)
-    case "?": node = .repeated(atom, 0, 1)
-    case "{":
-      guard let (low, high) = try parseCounts() else { return atom }
-      node = .repeated(atom, low, high)
-      position -= 1
-    default: return atom
+    guard let (low, high) = try parseCounts() else { return atom }
+    switch atom {
+    case .start, .end: throw malformed("nothing to repeat")
+    default: break
     }
-    position += 1
-    if take("?") { return node }  // laziness does not change what matches
-    if let after = next, after == "*" || after == "+" { throw malformed("multiple repeat") }
-    return node
+    // Laziness does not change what matches as a whole; possessiveness does.
+    if !take("?"), next == "+" { throw unsupported("a possessive repeat") }
+    guard try parseCounts() == nil else { throw malformed("multiple repeat") }
+    return .repeated(atom, low, high)
   }
 
-  /// Counts in braces, `position` after them; nil, and nothing taken, where they are plain text.
+  /// How often what came before may stand; nil, and nothing taken, where no such thing is next.
   private mutating func parseCounts() throws(PatternError) -> (Int, Int?)? {
-    guard let close = text[position...].firstIndex(of: "}") else { return nil }
-    let parts = text[(position + 1)..<close].split(
-      separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
-    let numbers = parts.map { part in String(String.UnicodeScalarView(part)) }
-    guard numbers.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }),
-      numbers.contains(where: { !$0.isEmpty })
-    else { return nil }
-    let low = numbers[0].isEmpty ? 0 : Int(numbers[0]) ?? .max
-    let high = numbers.count == 1 ? low : numbers[1].isEmpty ? nil : Int(numbers[1]) ?? .max
+    if take("*") { return (0, nil) }
+    if take("+") { return (1, nil) }
+    if take("?") { return (0, 1) }
+    let start = position
+    guard take("{"), next != "}" else { return plainText(from: start) }
+    let first = takeDigits()
+    let second = take(",") ? takeDigits() : first
+    guard take("}") else { return plainText(from: start) }
+    let low = first.isEmpty ? 0 : Int(first) ?? .max
+    let high = second.isEmpty ? nil : Int(second) ?? .max
     guard max(low, high ?? 0) <= PatternParser.maximumRepeat else {
       throw .tooLarge(pattern: pattern, limit: PatternParser.maximumRepeat)
     }
     if let high, high < low { throw malformed("counts reversed") }
-    position = close + 1
     return (low, high)
+  }
+
+  /// Braces that hold no counts stand for themselves.
+  private mutating func plainText(from start: Int) -> (Int, Int?)? {
+    position = start
+    return nil
+  }
+
+  private mutating func takeDigits() -> String {
+    var digits = ""
+    while let digit = next, ("0"..."9").contains(digit) {
+      digits.unicodeScalars.append(digit)
+      position += 1
+    }
+    return digits
   }
 
   private mutating func parseSet() throws(PatternError) -> PatternNode {
     let negated = take("^")
-    var ranges: [ClosedRange<Unicode.Scalar>] = []
+    var members: [ScalarSet.Member] = []
     var isFirst = true
     while let scalar = next, scalar != "]" || isFirst {
       isFirst = false
       position += 1
-      var low = scalar
-      if scalar == "\\" {
-        switch try parseEscape() {
-        case .set(let inner, negated: false):
-          ranges += inner
-          continue
-        case .one(let escaped): low = escaped
-        default: throw unsupported("a negated class inside a set")
-        }
+      let low = try parseMember(scalar)
+      guard next == "-", position + 1 < text.count, text[position + 1] != "]" else {
+        members.append(low)
+        continue
       }
-      if next == "-", position + 1 < text.count, text[position + 1] != "]" {
-        let high = text[position + 1]
-        guard high != "\\", low <= high else { throw malformed("bad range in a set") }
-        position += 2
-        ranges.append(low...high)
-      } else {
-        ranges.append(low...low)
-      }
+      position += 2
+      guard case .range(let low) = low, case .range(let high) = try parseMember(text[position - 1]),
+        low.lowerBound <= high.lowerBound
+      else { throw malformed("bad range in a set") }
+      members.append(.range(low.lowerBound...high.lowerBound))
     }
     guard take("]") else { throw malformed("unbalanced '['") }
-    return .set(ranges, negated: negated)
+    return .set(ScalarSet(members: members, negated: negated))
+  }
+
+  /// One scalar of a set, as a range of its own, or a class.
+  private mutating func parseMember(_ scalar: Unicode.Scalar) throws(PatternError)
+    -> ScalarSet.Member
+  {
+    guard scalar == "\\" else { return .range(scalar...scalar) }
+    switch try parseEscape() {
+    case .one(let escaped): return .range(escaped...escaped)
+    case .set(let set): return set.members[0]
+    default: preconditionFailure("an escape is a scalar or a class")
+    }
   }
 
   private mutating func parseEscape() throws(PatternError) -> PatternNode {
     guard let scalar = next else { throw malformed("ends in a backslash") }
     position += 1
-    let digits: [ClosedRange<Unicode.Scalar>] = ["0"..."9"]
-    let word: [ClosedRange<Unicode.Scalar>] = ["0"..."9", "A"..."Z", "a"..."z", "_"..."_"]
-    let space: [ClosedRange<Unicode.Scalar>] = [" "..." ", "\t"..."\r"]
+    func category(_ category: ScalarSet.Category, negated: Bool = false) -> PatternNode {
+      .set(ScalarSet(members: [.category(category, negated: negated)], negated: false))
+    }
     switch scalar {
-    case "d": return .set(digits, negated: false)
-    case "D": return .set(digits, negated: true)
-    case "w": return .set(word, negated: false)
-    case "W": return .set(word, negated: true)
-    case "s": return .set(space, negated: false)
-    case "S": return .set(space, negated: true)
+    case "d": return category(.digit)
+    case "D": return category(.digit, negated: true)
+    case "w": return category(.word)
+    case "W": return category(.word, negated: true)
+    case "s": return category(.space)
+    case "S": return category(.space, negated: true)
     case "n": return .one("\n")
     case "t": return .one("\t")
     case "0"..."9", "a"..."z", "A"..."Z": throw unsupported("the escape \\\(scalar)")

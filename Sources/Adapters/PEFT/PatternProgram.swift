@@ -3,7 +3,7 @@ enum PatternProgram {
   enum Instruction: Sendable {
     case one(Unicode.Scalar)
     case any
-    case set([ClosedRange<Unicode.Scalar>], negated: Bool)
+    case set(ScalarSet)
     case start
     case end
     case split(Int, Int)
@@ -28,7 +28,7 @@ enum PatternProgram {
     switch node {
     case .one(let scalar): program.append(.one(scalar))
     case .any: program.append(.any)
-    case .set(let ranges, let negated): program.append(.set(ranges, negated: negated))
+    case .set(let set): program.append(.set(set))
     case .start: program.append(.start)
     case .end: program.append(.end)
     case .sequence(let nodes): for node in nodes { try append(node, to: &program, key: key) }
@@ -47,7 +47,12 @@ enum PatternProgram {
       }
       for jump in jumps { program[jump] = .jump(program.count) }
     case .repeated(let inner, let low, let high):
-      for _ in 0..<low { try append(inner, to: &program, key: key) }
+      for _ in 0..<low {
+        let size = program.count
+        try append(inner, to: &program, key: key)
+        // Nothing, however often: else `(((){1000}){1000}){1000}` would run for ever here.
+        if program.count == size { break }
+      }
       guard let high else {
         let loop = program.count
         program.append(.jump(0))
@@ -68,11 +73,12 @@ enum PatternProgram {
 
   /// Whether the program accepts the whole text.
   static func matches(_ program: [Instruction], _ text: [Unicode.Scalar]) -> Bool {
-    var current = reachable(from: [0], program, at: 0, of: text.count)
+    var run = PatternRun(program: program, length: text.count)
+    var current = run.reachable(from: [0], at: 0)
     for (offset, scalar) in text.enumerated() {
       if current.isEmpty { return false }
       let stepped = current.filter { accepts(program[$0], scalar) }.map { $0 + 1 }
-      current = reachable(from: stepped, program, at: offset + 1, of: text.count)
+      current = run.reachable(from: stepped, at: offset + 1)
     }
     return current.contains { if case .accept = program[$0] { true } else { false } }
   }
@@ -81,23 +87,37 @@ enum PatternProgram {
     switch instruction {
     case .one(let expected): scalar == expected
     case .any: scalar != "\n"
-    case .set(let ranges, let negated): ranges.contains { $0.contains(scalar) } != negated
+    case .set(let set): set.contains(scalar)
     default: false
     }
   }
+}
+
+/// Which steps of a program were reached at which place of a text.
+private struct PatternRun {
+  let program: [PatternProgram.Instruction]
+  let length: Int
+  /// The last place at which each step was reached.
+  private var reached: [Int]
+
+  init(program: [PatternProgram.Instruction], length: Int) {
+    self.program = program
+    self.length = length
+    reached = [Int](repeating: -1, count: program.count)
+  }
 
   /// The steps that consume or accept, reached without consuming anything.
-  private static func reachable(
-    from steps: [Int], _ program: [Instruction], at offset: Int, of length: Int
-  ) -> [Int] {
-    var seen = Set<Int>()
+  mutating func reachable(from steps: [Int], at offset: Int) -> [Int] {
     var waiting = steps
     var found: [Int] = []
     while let step = waiting.popLast() {
-      guard seen.insert(step).inserted else { continue }
+      guard reached[step] != offset else { continue }
+      reached[step] = offset
       switch program[step] {
       case .jump(let target): waiting.append(target)
-      case .split(let first, let second): waiting += [first, second]
+      case .split(let first, let second):
+        waiting.append(first)
+        waiting.append(second)
       case .start: if offset == 0 { waiting.append(step + 1) }
       case .end: if offset == length { waiting.append(step + 1) }
       default: found.append(step)

@@ -18,11 +18,11 @@ struct ResLoRAMetadata {
 
   let structure: Structure
   let root: RootRule
-  let reach: PredecessorCount?
+  let reach: PredecessorCount
   let blocks: [BlockEntry]
 
   init(
-    structure: Structure, root: RootRule, reach: PredecessorCount?, blocks: [BlockEntry]
+    structure: Structure, root: RootRule, reach: PredecessorCount, blocks: [BlockEntry]
   ) {
     self.structure = structure
     self.root = root
@@ -46,7 +46,7 @@ struct ResLoRAMetadata {
     }
     self.structure = structure
     root = try file.word("root", as: RootRule.self) ?? .ownInput
-    reach = try file.integer("pre_num", in: -1...Int.max).flatMap(PredecessorCount.init)
+    reach = try file.integer("pre_num", in: -1...Int.max).flatMap(PredecessorCount.init) ?? .all
     blocks = try list.map { element in
       guard let object = element.object else {
         throw file.failure(.missing(key: "blocks", expected: "objects in the array"))
@@ -71,7 +71,7 @@ struct ResLoRAMetadata {
       "version": .integer(ResLoRAMetadata.version),
       "structure": .string(structure.rawValue),
       "root": .string(root.rawValue),
-      "pre_num": reach.map { .integer($0.rawValue) },
+      "pre_num": .integer(reach.rawValue),
       "blocks": .array(
         blocks.map { block in
           .members([

@@ -89,7 +89,9 @@ struct TestLoRA: PlainLoRA {
   ) {
     var generator = SeededGenerator(seed: seed)
     // Sixteenths are exact in every dtype.
-    func values(_ count: Int) -> [Double] { generator.values(count).map { ($0 * 16).rounded() / 16 } }
+    func values(_ count: Int) -> [Double] {
+      generator.values(count).map { ($0 * 16).rounded() / 16 }
+    }
     self.blocks = blocks.map { block in
       PlainBlock(
         name: block.name, rank: block.rank, inFeatures: inFeatures, outFeatures: outFeatures,
@@ -106,7 +108,8 @@ struct TestLoRA: PlainLoRA {
 
   /// Expects that an adapter holds the same.
   func expectEqual(
-    _ adapter: Adapter, names: [TensorName]? = nil, sourceLocation: SourceLocation = #_sourceLocation
+    _ adapter: Adapter, names: [TensorName]? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     #expect(adapter.structure == .plain, sourceLocation: sourceLocation)
     #expect(adapter.blocks.count == blocks.count, sourceLocation: sourceLocation)

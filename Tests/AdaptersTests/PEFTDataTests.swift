@@ -1,0 +1,153 @@
+import Adapters
+import ByteIO
+import Safetensors
+import Tensors
+import TestSupport
+import Testing
+
+/// Adapters that PEFT 0.21 made and merged, beside the repository in `../shared/data/peft`.
+@Suite(
+  .enabled(
+    if: TestFiles.shared("data/peft") != nil, "needs the adapters of ../shared/data/peft"))
+struct PEFTDataTests {
+  private func path(_ name: String, _ file: String) throws -> String {
+    try #require(TestFiles.shared("data/peft/\(name)/\(file)"))
+  }
+
+  private func open(_ name: String) throws -> Adapter {
+    try Adapter(path: path(name, "adapter"))
+  }
+
+  @Test(
+    "ranks, scalings and dtypes",
+    arguments: [
+      ("lora", 2.0), ("lora-bf16", 2), ("lora-fp16", 2), ("rslora", 4),
+    ])
+  func plain(_ name: String, _ scaling: Double) throws {
+    let adapter = try open(name)
+    #expect(adapter.format == "PEFT folder")
+    #expect(adapter.structure == .plain)
+    #expect(!adapter.blocks.isEmpty)
+    for block in adapter.blocks {
+      #expect(block.rank == 4)
+      #expect(block.scaling == scaling)
+      #expect(block.a.dtype == .f32 && block.b.dtype == .f32)
+      #expect(!block.name.string.hasPrefix("base_model."))
+    }
+    #expect(adapter.notes.isEmpty)
+  }
+
+  @Test("rank and alpha patterns: plain text, anchored, with escapes")
+  func patterns() throws {
+    for block in try open("lora-patterns").blocks {
+      let name = block.name.string
+      let rank =
+        name.hasSuffix("down_proj") ? 3 : name == "model.layers.1.self_attn.q_proj" ? 8 : 4
+      let alpha =
+        name == "model.layers.0.self_attn.v_proj" ? 9.0 : name.hasSuffix("up_proj") ? 5 : 4
+      #expect(block.rank == rank, "\(name)")
+      #expect(block.scaling == alpha / Double(rank), "\(name)")
+    }
+  }
+
+  @Test("base plus s B A is what PEFT merged", arguments: ["lora", "lora-patterns", "rslora"])
+  func merged(_ name: String) throws {
+    let adapter = try open(name)
+    let base = try SafetensorsFile(path: path(name, "base.safetensors"))
+    let merged = try SafetensorsFile(path: path(name, "merged.safetensors"))
+    let match = try BaseMatch(
+      adapter.blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false)
+    for (block, index) in zip(adapter.blocks, match.weights) {
+      let weight = try #require(index)
+      let other = try #require(merged.index(of: base.tensors[weight].name))
+      let delta = try block.b.load().scaled(by: block.scaling).times(block.a.load())
+      let sums = zip(try base.float64(of: weight), delta.values).map { $0 + $1 }
+      let found = try merged.float64(of: other)
+      #expect(zip(sums, found).allSatisfy { abs($0 - $1) < 1e-5 }, "\(block.name)")
+      // The delta is no rounding error.
+      #expect(delta.frobeniusNorm > 0.01)
+    }
+  }
+
+  @Test(
+    "settings that a plain LoRA can't hold are refused by name",
+    arguments: [
+      ("adalora", "peft_type ADALORA is not read yet; only LORA adapters are"),
+      ("loha", "peft_type LOHA is not read yet; only LORA adapters are"),
+      ("loha-conv2d", "peft_type LOHA is not read yet; only LORA adapters are"),
+      ("lokr", "peft_type LOKR is not read yet; only LORA adapters are"),
+      ("lokr-conv2d", "peft_type LOKR is not read yet; only LORA adapters are"),
+      ("lokr-decompose-both", "peft_type LOKR is not read yet; only LORA adapters are"),
+      ("dora", "use_dora is set; it can't be read as a plain LoRA yet"),
+      ("dora-conv2d", "use_dora is set; it can't be read as a plain LoRA yet"),
+      ("lora-bias-only", "bias is 'lora_only'; it can't be read as a plain LoRA yet"),
+      ("lora-conv1d-fan-in-fan-out", "fan_in_fan_out is set; it can't be read as a plain LoRA yet"),
+      ("lora-lora-bias", "lora_bias is set; it can't be read as a plain LoRA yet"),
+      ("lora-modules-to-save", "modules_to_save is set; it can't be read as a plain LoRA yet"),
+    ])
+  func unsupported(_ name: String, _ line: String) throws {
+    let error = #expect(throws: SidecarError.self) { try open(name) }
+    #expect(error?.description == (try path(name, "adapter")) + "/adapter_config.json: \(line)")
+  }
+
+  @Test("a convolution's factors are refused by their shape")
+  func convolution() throws {
+    let source = try path("lora-conv2d", "adapter") + "/adapter_model.safetensors"
+    #expect(
+      throws: AdapterError.notAMatrix(
+        source: source, tensor: "base_model.model.conv_in.lora_A.weight", found: [4, 4, 3, 3])
+    ) { try open("lora-conv2d") }
+  }
+
+  @Test("an embedding's factors are listed as unexpected")
+  func embedding() throws {
+    let error = #expect(throws: SidecarError.self) { try open("lora-embedding") }
+    let names = ["A", "B"].map { "base_model.model.model.embed_tokens.lora_embedding_\($0)" }
+    #expect(error?.reason == .unexpectedTensors(names.map { TensorName($0) }))
+    #expect(
+      error?.description == (try path("lora-embedding", "adapter"))
+        + "/adapter_model.safetensors: 2 tensors are no part of the adapter it describes: "
+        + names.map { "'\($0)'" }.joined(separator: ", "))
+  }
+
+  @Test(
+    "what PEFT wrote, written again and read, is the same adapter",
+    arguments: ["lora-patterns", "lora-bf16"])
+  func rewritten(_ name: String) throws {
+    let adapter = try open(name)
+    let folder = TemporaryFolder()
+    try StoredLoRA(adapter).writePEFTFolder(
+      to: folder.file("copy"), dtype: nil, replacing: false)
+    let copy = try Adapter(path: folder.file("copy"))
+    #expect(copy.names == adapter.names)
+    for (block, original) in zip(copy.blocks, adapter.blocks) {
+      #expect(block.scaling == original.scaling)
+      #expect(block.a.dtype == original.a.dtype)
+      #expect(try block.a.load() == original.a.load())
+      #expect(try block.b.load() == original.b.load())
+    }
+    let original = try SafetensorsFile(path: path(name, "adapter/adapter_model.safetensors"))
+    let written = try SafetensorsFile(path: folder.file("copy/adapter_model.safetensors"))
+    #expect(written.header.text == original.header.text)
+  }
+}
+
+/// An adapter's factors as they are stored.
+private struct StoredLoRA: PlainLoRA {
+  let blocks: [PlainBlock]
+  private let adapter: Adapter
+
+  init(_ adapter: Adapter) {
+    self.adapter = adapter
+    blocks = adapter.blocks.map { block in
+      PlainBlock(
+        name: block.name, rank: block.rank, inFeatures: block.inFeatures,
+        outFeatures: block.outFeatures, scaling: block.scaling, aDType: block.a.dtype,
+        bDType: block.b.dtype)
+    }
+  }
+
+  func factors(of index: Int) throws -> PlainFactors {
+    PlainFactors(a: try adapter.blocks[index].a.load(), b: try adapter.blocks[index].b.load())
+  }
+}
