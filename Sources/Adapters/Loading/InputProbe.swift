@@ -42,7 +42,7 @@ struct InputProbe {
 
   /// Formats that are recognised only to say that they are not read.
   private static func knownOther(_ file: ReadableFile) throws -> String? {
-    let prefix = try file.bytes(at: 0, count: min(file.size, 8))
+    let prefix = try file.bytes(at: 0, count: min(file.size, 24))
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) {
       return "a zip archive that torch.save did not write"
     }
@@ -50,6 +50,9 @@ struct InputProbe {
       return "an HDF5 file, which is not read yet"
     }
     if prefix.starts(with: "GGUF".utf8) { return "a GGUF file, which is not read" }
+    if prefix.starts(with: "version https://git-lfs".utf8) {
+      return "a Git LFS pointer; fetch the file itself with 'git lfs pull'"
+    }
     return nil
   }
 
