@@ -43,6 +43,7 @@ import Testing
     Case(2, "is the input", "merge", "adapter", "--method", "none", "-o", "adapter", "--force"),
     Case(
       2, "exists already", "fold", "adapter", "--into", "base.safetensors", "-o", "expected.json"),
+    Case(2, "--into takes one safetensors file; . is a folder", "fold", "adapter", "--into", "."),
     Case(2, "exists already", "merge", "adapter", "--method", "none", "-o", "expected.json"),
   ]
 

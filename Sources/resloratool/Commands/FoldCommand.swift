@@ -33,6 +33,11 @@ struct FoldCommand: ParsableCommand {
 
   func run() throws {
     let start = ContinuousClock.now
+    if try Paths.kind(of: into) == .folder {
+      throw ValidationError(
+        "--into takes one safetensors file; \(into.escapedForTerminal) is a folder, and folding into "
+          + "a sharded checkpoint is not supported yet")
+    }
     let input = try Adapter(path: adapter, overrides: source.overrides())
     let base = try SafetensorsFile(path: into)
     let output = target.output ?? Paths.withoutExtension(into) + "-folded.safetensors"
