@@ -2,12 +2,12 @@
 # Sets up, builds, and runs the main job on the real adapter: inspect, merge, fold.
 # Results go to a temporary folder, or to the one given.
 set -euo pipefail
+mkdir -p "${1:-.}"
+out="$(if [ $# -gt 0 ]; then cd "$1" && pwd; else mktemp -d; fi)"
 cd "$(dirname "$0")/.."
 Tests/install-packages.sh
 swift build -c release --product resloratool
 tool="$(swift build -c release --show-bin-path)/resloratool"
-out="${1:-$(mktemp -d)}"
-mkdir -p "$out"
 adapter=Fixtures/minilm/is
 base=Fixtures/minilm/base.safetensors
 

@@ -135,6 +135,9 @@ public final class OutputFile: Sendable {
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool) throws {
     let file = try OutputFile(path: path, size: bytes.count, replacing: replacing)
     try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+    var back = [UInt8](repeating: 0, count: bytes.count)
+    try back.withUnsafeMutableBytes { try file.readBack(at: 0, into: $0) }
+    guard back == bytes else { throw FileError.damaged(path: path, offset: 0) }
     try file.commit()
   }
 }

@@ -82,6 +82,13 @@ package enum Paths {
     return String(path[..<end])
   }
 
+  /// Throws unless a folder is there in which files can be created.
+  package static func requireWritableFolder(_ folder: String) throws(SystemError) {
+    if let code = SystemCalls.whyNotWritable(folder) {
+      throw SystemError(operation: "write into folder", path: folder, code: code)
+    }
+  }
+
   /// Throws unless at least `needed` bytes are free where `path` will be written.
   package static func requireSpace(_ needed: Int, at path: String) throws {
     guard let free = SystemCalls.freeBytes(at: parent(of: path)) else { return }

@@ -205,7 +205,13 @@ enum SystemCalls {
     guard let stream = opendir(folder) else { throw .current("list", folder) }
     defer { closedir(stream) }
     var names: [String] = []
-    while let entry = readdir(stream) {
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        // Nothing more, or an error: only errno tells.
+        if errno != 0 { throw .current("list", folder) }
+        break
+      }
       let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
@@ -237,9 +243,12 @@ enum SystemCalls {
     return String(cString: resolved)
   }
 
-  static func processIdentifier() -> Int { Int(getpid()) }
-
   static func coreCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+  /// The errno that keeps files from being created in a folder; nil where they can be.
+  static func whyNotWritable(_ folder: String) -> Int32? {
+    access("\(folder)/.", W_OK | X_OK) == 0 ? nil : errno
+  }
 
   // MARK: Errors
 

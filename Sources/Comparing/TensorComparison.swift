@@ -37,7 +37,7 @@ public struct TensorComparison: Sendable {
     public internal(set) var ulp: UInt64?
     /// Whether all elements are within the tolerance.
     public internal(set) var isEqual: Bool
-    /// What makes a comparison of elements impossible.
+    /// Shapes or dtypes that differ; other shapes make a comparison of elements impossible.
     public let mismatch: String?
   }
 
@@ -92,7 +92,7 @@ public struct TensorComparison: Sendable {
     var difference = Difference(
       name: a.name, maximumAbsolute: areNumbers ? 0 : nil, maximumRelative: areNumbers ? 0 : nil,
       ulp: areNumbers && a.dtype == b.dtype && a.dtype.isArithmetic ? 0 : nil, isEqual: true,
-      mismatch: nil)
+      mismatch: a.dtype == b.dtype ? nil : "dtype \(a.dtype.rawValue) and \(b.dtype.rawValue)")
     for start in stride(from: 0, to: a.elementCount, by: pieceElements) {
       let elements = start..<min(a.elementCount, start + pieceElements)
       let x = try bytes(of: first, elements)
@@ -137,8 +137,31 @@ extension TensorComparison.Difference {
       maximumAbsolute = larger(maximumAbsolute, distance)
       maximumRelative = larger(maximumRelative, q == 0 ? .infinity : distance / abs(q))
     }
+    if xType == yType, xType == .i64 || xType == .u64 {
+      takeIntegers(x, y, xType == .i64, tolerance)
+    }
     guard let old = ulp else { return }
     ulp = max(old, Ulps.largest(x, y, xType))
+  }
+
+  /// 64-bit integers beyond 2^53 that float64 can't tell apart.
+  private mutating func takeIntegers(
+    _ x: [UInt8], _ y: [UInt8], _ isSigned: Bool, _ tolerance: TensorComparison.Tolerance
+  ) {
+    x.withUnsafeBytes { x in
+      y.withUnsafeBytes { y in
+        for offset in stride(from: 0, to: x.count, by: 8) {
+          let p = x.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+          let q = y.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+          guard p != q else { continue }
+          let isBelow = isSigned ? Int64(bitPattern: p) < Int64(bitPattern: q) : p < q
+          let distance = Double(isBelow ? q &- p : p &- q)
+          let size = isSigned ? Double(Int64(bitPattern: q)) : Double(q)
+          if distance > tolerance.absolute + tolerance.relative * abs(size) { isEqual = false }
+          maximumAbsolute = larger(maximumAbsolute, distance)
+        }
+      }
+    }
   }
 
   /// The larger number, an infinity where one is none: a NaN on one side is no small difference.

@@ -31,7 +31,7 @@ public struct Fold: Sendable {
     progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
   ) throws -> FoldReport {
     precondition(sink.tensors == plan.output, "the sink is laid out differently")
-    let total = plan.base.tensors.reduce(0) { $0 + $1.byteCount }
+    let total = plan.base.byteCount
     let done = Atomic<Int>(0)
     var uses = [Int](repeating: 0, count: plan.lora.blocks.count)
     for case .fold(_, let block) in plan.tasks.map(\.work) { uses[block] += 1 }
@@ -55,7 +55,11 @@ public struct Fold: Sendable {
   private func report(_ plan: FoldPlan, _ figures: [TaskOutcome]) throws -> FoldReport {
     var sums = [TaskFigures](repeating: TaskFigures(), count: plan.lora.blocks.count)
     var norms = [Double](repeating: 0, count: plan.lora.blocks.count)
+    var convertedOverflows: [Int: Int] = [:]
     for (task, outcome) in zip(plan.tasks, figures) {
+      if outcome.figures.overflowed > 0, case .convert = task.work {
+        convertedOverflows[task.tensor, default: 0] += outcome.figures.overflowed
+      }
       guard case .fold(_, let block) = task.work else { continue }
       sums[block] += outcome.figures
       norms[block] = outcome.deltaNorm
@@ -71,11 +75,14 @@ public struct Fold: Sendable {
       guard broken.isEmpty else {
         throw FoldError.nonFinite(base: plan.base.label, weights: broken)
       }
-      let overflowed = names { $0.overflowed > 0 }
+      let overflowed =
+        names { $0.overflowed > 0 }
+        + convertedOverflows.keys.sorted().map { plan.base.tensors[$0].name }
       if let first = overflowed.first, let index = plan.base.index(of: first) {
         throw FoldError.overflow(
           base: plan.base.label, weights: overflowed,
-          elements: sums.reduce(0) { $0 + $1.overflowed }, dtype: plan.output[index].dtype)
+          elements: sums.reduce(0) { $0 + $1.overflowed } + convertedOverflows.values.reduce(0, +),
+          dtype: plan.output[index].dtype)
       }
     }
     return FoldReport(

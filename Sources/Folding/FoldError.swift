@@ -30,7 +30,7 @@ public enum FoldError: DiagnosableError, Equatable {
         + "pass --allow-nonfinite to keep NaN and infinities"
     case .overflow(let base, let weights, let elements, let dtype):
       "\(base.escapedForTerminal): \(elements) elements overflow \(dtype.rawValue) when folded, in "
-        + "\(list(weights)); fold with --dtype bf16 or f32, or pass --allow-nonfinite to keep "
+        + "\(list(weights)); choose a wider --dtype, or pass --allow-nonfinite to keep "
         + "infinities"
     case .damaged(let output, let offset):
       "tensor '\(output)': reads back differently from what was written (at byte \(offset)); "

@@ -60,7 +60,8 @@ public struct FoldPlan: Sendable {
   /// The most working memory in bytes that running the plan takes: tiles of every thread, and the
   /// factors of the blocks that can be in work at once.
   public func peakMemory(threads: Int) -> Int {
-    let tile = tasks.map { $0.workingBytes(base.tensors[$0.tensor]) }.max() ?? 0
+    let tile =
+      tasks.map { $0.workingBytes(base.tensors[$0.tensor], output[$0.tensor].dtype) }.max() ?? 0
     let factors = lora.blocks.map { $0.rank * ($0.inFeatures + $0.outFeatures) * 8 }
     // A thread at the end of one block's tiles and one at the start of the next; each factor exists
     // once as read and once as operand.

@@ -48,11 +48,13 @@ struct FoldTask: Sendable, Equatable {
   }
 
   /// Working memory the task takes: tiles in and out, and for a change of dtype float64 tiles.
-  func workingBytes(_ info: TensorInfo) -> Int {
+  func workingBytes(_ info: TensorInfo, _ output: DType) -> Int {
     switch work {
-    case .fold(let rows, _): rows.count * info.shape[1] * (2 * info.dtype.elementByteCount + 24)
+    case .fold(let rows, _):
+      rows.count * info.shape[1]
+        * (2 * info.dtype.elementByteCount + (info.dtype == output ? 24 : 64))
     case .copy: 2 * FoldPlan.tileBytes
-    case .convert(let elements): elements.count * 24
+    case .convert(let elements): elements.count * 48
     }
   }
 }

@@ -19,8 +19,8 @@ struct TileWorker {
       try copy(TensorReference(source: plan.base, index: task.tensor), bytes, task.tensor, sink)
       return TaskOutcome()
     case .convert(let elements):
-      try convert(plan, task.tensor, elements, sink)
-      return TaskOutcome()
+      let figures = try convert(plan, task.tensor, elements, sink)
+      return TaskOutcome(figures: figures)
     case .fold(let rows, let block):
       return try shared.use(block) { folded in
         let figures =
@@ -49,11 +49,17 @@ struct TileWorker {
 
   private mutating func convert(
     _ plan: FoldPlan, _ tensor: Int, _ elements: Range<Int>, _ sink: any TensorSink
-  ) throws {
+  ) throws -> TaskFigures {
     let values = try read(plan.base, tensor, elements)
     let dtype = plan.output[tensor].dtype
-    try write(
-      Conversion.bytes(from: values, dtype: dtype), tensor, first: elements.lowerBound, dtype, sink)
+    let bytes = Conversion.bytes(from: values, dtype: dtype)
+    let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    var figures = TaskFigures()
+    for (before, after) in zip(values, stored) where before.isFinite && !after.isFinite {
+      figures.overflowed += 1
+    }
+    try write(bytes, tensor, first: elements.lowerBound, dtype, sink)
+    return figures
   }
 
   // MARK: Folded weights

@@ -64,13 +64,18 @@ public struct Merge: Sendable {
     let (chosen, reason) = try MergeMethods.choose(
       method, for: adapter, hasBase: inputs.base != nil)
     let merges = try chosen.merge(adapter, inputs)
+    let broken = zip(adapter.blocks, merges).filter { !$1.alpha.allSatisfy(\.isFinite) }
+    guard inputs.allowsNonFinite || broken.isEmpty else {
+      throw MergeError.nonFiniteFactor(blocks: broken.map(\.0.name))
+    }
     let merged = MergedLoRA(adapter, merges, allowsNonFinite: inputs.allowsNonFinite)
     let truncated = try truncation.map {
-      try TruncatedLoRA(merged, $0, threads: inputs.threads)
+      try TruncatedLoRA(merged, $0, inputs)
     }
     let lora: any PlainLoRA = truncated ?? merged
     let deltaNorms = try Parallel.map(lora.blocks.count, threads: inputs.threads) { index in
-      abs(lora.blocks[index].scaling) * (try lora.factors(of: index)).productNorm
+      try inputs.progress(0, 0)
+      return abs(lora.blocks[index].scaling) * (try lora.factors(of: index)).productNorm
     }
     let known = truncated == nil ? merges.map(\.foldedNorm) : merges.map { _ in nil }
     let foldedNorms = try foldedNorms(of: lora, known: known)

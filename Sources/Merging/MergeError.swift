@@ -13,6 +13,8 @@ public enum MergeError: DiagnosableError, Equatable {
   case missingWindows(blocks: [TensorName], kind: String)
   /// `bi`, and a window that it uses has the mean 0.
   case zeroWindows(blocks: [TensorName], kind: String)
+  /// Merge factors that are infinite or NaN.
+  case nonFiniteFactor(blocks: [TensorName])
   /// `bw` without base weights.
   case missingBase
   /// `bw`, and a merged weight that it divides by has the norm 0.
@@ -30,7 +32,8 @@ public enum MergeError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .unknownMethod, .notForStructure, .nothingToGoBy, .missingBase: .usage
-    case .missingWindows, .zeroWindows, .zeroNorm, .notSquare, .zeroScaling, .nonFiniteWeight:
+    case .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare, .zeroScaling,
+      .nonFiniteWeight:
       .badData
     case .linearAlgebra: .resource
     }
@@ -56,10 +59,13 @@ public enum MergeError: DiagnosableError, Equatable {
       "no merge method named and nothing to choose one by for this \(structure.title) adapter: "
         + "pass --base BASE for bw, --windows FILE for bi, or --method none to drop the shortcut"
     case .missingWindows(let blocks, let kind):
-      "\(list(blocks)): no \(kind) norm window, which method bi needs; pass --windows FILE"
+      "\(list(blocks)): no \(kind) norm window, which this merge needs; pass --windows FILE"
     case .zeroWindows(let blocks, let kind):
       "\(list(blocks)): the \(kind) norm window has the mean 0, by which method bi would divide; "
         + "collect the norms again or use --method bw with --base"
+    case .nonFiniteFactor(let blocks):
+      "\(list(blocks)): the merge factor is not finite; are the norms or weights it comes from "
+        + "right? --allow-nonfinite goes on"
     case .missingBase:
       "method bw needs the base weights; pass --base BASE (a safetensors file or folder)"
     case .zeroNorm(let block):

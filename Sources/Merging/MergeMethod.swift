@@ -85,7 +85,7 @@ public struct MergeInputs: Sendable {
   /// The most threads to use.
   public var threads: Int
   /// Called with the bytes of the base that a pass has read and will read, from any thread; an
-  /// error it throws stops the merge.
+  /// error it throws stops the merge. With 0 and 0 where there is nothing to count.
   public var progress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
 
   /// Collects inputs.

@@ -95,7 +95,10 @@ struct ShardIndex {
 
   /// A line where `metadata.total_size` is not the size of all tensors.
   func sizeWarnings(_ shards: [SafetensorsFile]) -> [String] {
-    let size = shards.reduce(0) { $0 + $1.tensors.reduce(0) { $0 + $1.byteCount } }
+    let size = shards.reduce(0) { sum, shard in
+      let (total, overflow) = sum.addingReportingOverflow(shard.byteCount)
+      return overflow ? .max : total
+    }
     // Some writers store the number as 123.0.
     guard let totalSize, totalSize.number?.double != Double(size) else { return [] }
     return [

@@ -42,7 +42,8 @@ public struct ShardIndexError: DiagnosableError, Equatable {
       }
       return switch self {
       case .noCheckpoint:
-        "no checkpoint in this folder (expected a .safetensors file or model.safetensors.index.json)"
+        "no checkpoint to be told in this folder (expected one .safetensors file, model.safetensors, or "
+          + "an index); name the file"
       case .severalIndexes(let names):
         "several indexes (found \(list(names)), expected one); name a file instead of the folder"
       case .json(let error): "\(error)"

@@ -21,6 +21,8 @@ extension String {
   /// The text with control characters and line separators written as `\u{…}`, so that names from
   /// a file can't steer a terminal.
   package var escapedForTerminal: String {
+    // A name has at most 4 KiB; whatever is longer is a value that would flood the screen.
+    if utf8.count > 5000 { return String(prefix(200)).escapedForTerminal + "…" }
     guard unicodeScalars.contains(where: \.steersTerminal) else { return self }
     var escaped = ""
     for scalar in unicodeScalars {

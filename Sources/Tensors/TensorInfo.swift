@@ -46,7 +46,7 @@ public struct TensorInfo: Sendable, Equatable {
 }
 
 /// Why a declared tensor can't exist.
-public enum TensorInfoError: Error, Equatable, CustomStringConvertible {
+public enum TensorInfoError: DiagnosableError, Equatable {
   /// More dimensions than `TensorInfo.maximumRank`.
   case tooManyDimensions(found: Int)
   /// A dimension below zero.
@@ -55,6 +55,9 @@ public enum TensorInfoError: Error, Equatable, CustomStringConvertible {
   case sizeOverflow(shape: [Int])
   /// Sub-byte elements that end inside a byte.
   case partialByte(dtype: DType, elements: Int)
+
+  /// A declared tensor is what a file says.
+  public var failureKind: FailureKind { .badData }
 
   /// The reason in words.
   public var description: String {

@@ -21,6 +21,20 @@ public protocol TensorSource: Sendable {
 }
 
 extension TensorSource {
+  /// The size of all tensors in bytes; the largest number where it is beyond counting, as sparse
+  /// files can declare.
+  package var byteCount: Int { saturatingSum(\.byteCount) }
+
+  /// The number of elements of all tensors, bounded likewise.
+  package var elementCount: Int { saturatingSum(\.elementCount) }
+
+  private func saturatingSum(_ count: KeyPath<TensorInfo, Int>) -> Int {
+    tensors.reduce(0) { sum, info in
+      let (total, overflow) = sum.addingReportingOverflow(info[keyPath: count])
+      return overflow ? .max : total
+    }
+  }
+
   /// All bytes of a tensor.
   package func bytes(of index: Int) throws -> [UInt8] {
     let count = tensors[index].byteCount

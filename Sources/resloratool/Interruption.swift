@@ -15,10 +15,10 @@ struct Interruption: Error {
 
   private static let received = Atomic<Int32>(0)
 
-  /// Catches SIGINT and SIGTERM; a second one kills at once. A closed pipe and a file-size limit
+  /// Catches SIGINT, SIGTERM and SIGHUP; a second one kills at once. A closed pipe and a file-size limit
   /// become errors of the call that meets them.
   static func prepare() {
-    for number in [SIGINT, SIGTERM] {
+    for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number) { number in
         Interruption.received.store(number, ordering: .relaxed)
         signal(number, SIG_DFL)
@@ -28,7 +28,7 @@ struct Interruption: Error {
     // A parent that starts us from a thread with signals blocked passes the block on.
     var caught = sigset_t()
     sigemptyset(&caught)
-    for number in [SIGINT, SIGTERM] { sigaddset(&caught, number) }
+    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&caught, number) }
     pthread_sigmask(SIG_UNBLOCK, &caught, nil)
   }
 

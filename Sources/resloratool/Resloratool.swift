@@ -32,6 +32,7 @@ struct Resloratool: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
+      terminate(0)
     } catch {
       terminate(report(error))
     }
@@ -69,7 +70,10 @@ struct Resloratool: ParsableCommand {
 }
 
 /// Ends the process; the command's own `exit` hides the library's by that name.
-private func terminate(_ status: Int32) -> Never { exit(status) }
+///
+/// Without exit handlers: all output is written by then, and OpenBLAS, which has started threads when
+/// it was loaded, may wait for them for ever where memory is short.
+private func terminate(_ status: Int32) -> Never { _exit(status) }
 
 /// The exit statuses that scripts rely on.
 enum ExitStatus {

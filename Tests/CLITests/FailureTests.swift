@@ -139,6 +139,42 @@ import Testing
       try ReadableFile.contents(of: folder.file("base.safetensors"), limit: 1 << 24) == before)
   }
 
+  @Test("91: a file of an input folder, or one beside the adapter, is an input too")
+  func outputIsSidecar() throws {
+    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-basic"))
+    for arguments in [
+      [
+        "fold", "adapter", "--method", "none", "--into", "base.safetensors", "-o",
+        "adapter/reslora_config.json",
+      ],
+      [
+        "merge", "adapter", "--windows", "norm-windows.json", "--layout", "safetensors", "-o",
+        "norm-windows.json",
+      ],
+      ["merge", "adapter", "--base", ".", "-o", "base.safetensors"],
+    ] {
+      let outcome = try Tool.run(arguments + ["--force"], in: folder.path)
+      #expect(outcome.status != 0)
+      #expect(outcome.error.contains("is the input") || arguments.contains("."), "\(outcome.error)")
+    }
+  }
+
+  @Test("a merge factor that is not finite is refused")
+  func nonFiniteFactor() throws {
+    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-basic"))
+    let windows = (0..<5).flatMap { layer in
+      ["q", "v"].map {
+        "\"model.layers.\(layer).self_attn.\($0)_proj\": {\"input\": [\(layer == 1 ? "5e-324" : "9")]}"
+      }
+    }
+    try folder.write("{\(windows.joined(separator: ", "))}".utf8, to: "w.json")
+    let outcome = try Tool.run(
+      ["merge", "adapter", "--method", "bi", "--windows", "w.json", "-o", "o"], in: folder.path)
+    #expect(outcome.status == 3)
+    #expect(outcome.error.contains("the merge factor is not finite"))
+    #expect(!folder.entries.contains("o"))
+  }
+
   @Test("a folder with other files in it is never replaced")
   func foreignFolder() throws {
     let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-basic"))

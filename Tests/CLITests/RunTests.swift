@@ -42,6 +42,18 @@ import Testing
     #expect(!folder.entries.contains { $0.hasSuffix(".partial") })
   }
 
+  @Test("-1 can be typed, and a folder's name is kept whole")
+  func preNumAndDefaultName() throws {
+    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/bs-all"))
+    try FileManager.default.moveItem(
+      atPath: folder.file("adapter"), toPath: folder.file("adapter-v1.5"))
+    let inspected = try Tool.run(
+      ["inspect", "adapter-v1.5", "--pre-num", "-1", "--json"], in: folder.path)
+    #expect(try inspected.json().integer("pre_num") == -1)
+    #expect(try Tool.run(["merge", "adapter-v1.5"], in: folder.path).status == 0)
+    #expect(folder.entries.contains("adapter-v1.5-exact"))
+  }
+
   @Test("the mode of a new file follows the umask")
   func mode() throws {
     let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-basic"))

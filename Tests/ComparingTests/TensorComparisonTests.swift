@@ -80,10 +80,28 @@ import Testing
 
   @Test("other dtypes are compared by value, other shapes not at all")
   func mismatches() throws {
-    #expect(try compare([("x", .f32, [1, 2])], [("x", .bf16, [1, 2])]).isEqual)
+    let dtypes = try compare([("x", .f32, [1, 2])], [("x", .bf16, [1, 2])])
+    #expect(dtypes.isEqual)
+    #expect(dtypes.differences.first?.mismatch == "dtype F32 and BF16")
     let shapes = try compare([("x", .f32, [1, 2])], [("x", .f32, [1])])
     #expect(shapes.differences.first?.mismatch == "shape [2] and [1]")
     #expect(!shapes.isEqual)
+  }
+
+  @Test("integers that float64 can't tell apart differ")
+  func wideIntegers() throws {
+    let info = try TensorInfo(name: "x", dtype: .i64, shape: [1])
+    func source(_ value: Int64) -> MemoryTensorSource {
+      MemoryTensorSource(
+        label: "m", tensors: [(info, withUnsafeBytes(of: value.littleEndian) { Array($0) })])
+    }
+    let result = try TensorComparison(
+      source(1 << 53), source(1 << 53 + 1), tolerance: .init(), threads: 1)
+    #expect(!result.isEqual)
+    #expect(result.differences.first?.maximumAbsolute == 1)
+    let close = try TensorComparison(
+      source(.max), source(.max - 1), tolerance: .init(absolute: 1), threads: 1)
+    #expect(close.isEqual)
   }
 
   @Test("tensors of one side only")

@@ -99,6 +99,27 @@ import Testing
     #expect(throws: Never.self) { try Fold(threads: 1).run(wide, into: MemorySink(wide.output)) }
   }
 
+  @Test("a tensor without a block that overflows when it is converted is refused too")
+  func convertedOverflow() throws {
+    let other = try TensorInfo(name: "other", dtype: .f32, shape: [3])
+    let weight = try TensorInfo(name: "a.weight", dtype: .f32, shape: [1, 1])
+    let base = MemoryTensorSource(
+      label: "base",
+      tensors: [
+        (weight, Conversion.bytes(from: [1], dtype: .f32)),
+        (other, Conversion.bytes(from: [1e5, 1, .infinity], dtype: .f32)),
+      ])
+    let lora = MemoryLoRA([("a", 1, 1, 1)])
+    let plan = try FoldPlan(base: base, lora: lora, dtype: .f16, allowingUnmatched: false)
+    #expect(throws: FoldError.overflow(base: "base", weights: ["other"], elements: 1, dtype: .f16))
+    {
+      try Fold(threads: 1).run(plan, into: MemorySink(plan.output))
+    }
+    let sink = MemorySink(plan.output)
+    _ = try Fold(threads: 1, allowsNonFinite: true).run(plan, into: sink)
+    #expect(sink.values(of: 1) == [.infinity, 1, .infinity])
+  }
+
   @Test(
     "a byte that reads back differently is found, wherever it is",
     arguments: [

@@ -114,8 +114,8 @@ import Testing
     for name in names { try shards.shard(name, ["a": 1]) }
     shards.expectRefused(
       .noCheckpoint,
-      line: "no checkpoint in this folder (expected a .safetensors file or "
-        + "model.safetensors.index.json)", path: shards.path)
+      line: "no checkpoint to be told in this folder (expected one .safetensors file, "
+        + "model.safetensors, or an index); name the file", path: shards.path)
   }
 
   @Test("several indexes: model's counts, else the folder is refused")

@@ -141,7 +141,9 @@ public struct BaseMatchError: DiagnosableError, Equatable {
     "\(base.escapedForTerminal): \(faults.count) of the adapter's blocks "
       + "\(faults.count == 1 ? "does" : "do") not fit: "
       + faults.map(\.description).joined(separator: "; ")
-      + (faults.allSatisfy(\.isMissing) ? "; --allow-unmatched leaves such blocks out" : "")
+      + (faults.allSatisfy(\.isMissing)
+        ? "; fold --allow-unmatched leaves such blocks out, except under bw, which needs every weight"
+        : "")
   }
 
   /// Why one block does not fit.

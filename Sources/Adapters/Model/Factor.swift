@@ -13,7 +13,7 @@ public struct Factor: Sendable {
 
   /// The most bytes a factor may take in float64: more than any model needs, and less than what a
   /// sparse file of a few kilobytes can declare.
-  public static let maximumBytes = 8 << 30
+  public static let maximumBytes = 2 << 30
 
   /// The tensors, in the order of their pairs.
   public let pieces: [TensorReference]
@@ -32,6 +32,7 @@ public struct Factor: Sendable {
   public init(_ pieces: [TensorReference], join: Join) throws(AdapterError) {
     precondition(!pieces.isEmpty)
     let first = pieces[0].info
+    var elements = 0
     for piece in pieces {
       let info = piece.info
       guard info.dtype.isArithmetic else {
@@ -40,7 +41,8 @@ public struct Factor: Sendable {
       guard info.shape.count == 2, info.elementCount > 0 else {
         throw .notAMatrix(source: piece.source.label, tensor: info.name, found: info.shape)
       }
-      guard info.elementCount <= Factor.maximumBytes / 8 else {
+      elements += min(info.elementCount, Factor.maximumBytes)
+      guard elements <= Factor.maximumBytes / 8 else {
         throw .factorTooLarge(
           source: piece.source.label, tensor: info.name, found: info.elementCount)
       }

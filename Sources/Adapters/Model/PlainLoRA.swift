@@ -26,7 +26,10 @@ public struct PlainFactors: Sendable {
   }
 
   /// `‖B A‖`, from the factors alone (Merging §4.5).
-  package var productNorm: Double { max(0, b.columnGram.dot(a.rowGram)).squareRoot() }
+  package var productNorm: Double {
+    let square = b.columnGram.dot(a.rowGram)
+    return square < 0 ? 0 : square.squareRoot()
+  }
 }
 
 /// One block of a plain LoRA, its factors aside.

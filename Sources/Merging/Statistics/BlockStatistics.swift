@@ -16,6 +16,6 @@ public struct BlockStatistics: Sendable, Equatable {
       square += 2 * t[k] * cross[k]
       for l in t.indices { square += t[k] * t[l] * gram[k][l] }
     }
-    return max(0, square).squareRoot()
+    return square < 0 ? 0 : square.squareRoot()  // not max, which drops a NaN
   }
 }

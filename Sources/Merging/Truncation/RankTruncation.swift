@@ -12,7 +12,7 @@ public enum RankTruncation: Sendable, Equatable {
   /// How many of the singular values stay, at least one.
   func keptCount(_ sigma: [Double]) -> Int {
     switch self {
-    case .rank(let rank): return min(rank, sigma.count)
+    case .rank(let rank): return max(1, min(rank, sigma.count))
     case .energy(let share):
       let total = sigma.reduce(0) { $0 + $1 * $1 }
       var kept = 0.0

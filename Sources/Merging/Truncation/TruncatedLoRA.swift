@@ -18,11 +18,12 @@ public struct TruncatedLoRA: PlainLoRA {
   /// Cuts every block of a LoRA whose rank is above what the truncation keeps.
   ///
   /// - Throws: errors of computing the factors, `MergeError.linearAlgebra`.
-  init(_ original: any PlainLoRA, _ truncation: RankTruncation, threads: Int) throws {
+  init(_ original: any PlainLoRA, _ truncation: RankTruncation, _ inputs: MergeInputs) throws {
     self.original = original
     let results = try LinearAlgebra.withoutOwnThreads {
-      try Parallel.map(original.blocks.count, threads: threads) { index in
-        try TruncatedLoRA.truncate(original, index, truncation)
+      try Parallel.map(original.blocks.count, threads: inputs.threads) { index in
+        try inputs.progress(0, 0)
+        return try TruncatedLoRA.truncate(original, index, truncation)
       }
     }
     blocks = zip(original.blocks, results).map { block, result in

@@ -63,7 +63,9 @@ struct DiffCommand: ParsableCommand {
     var table = Table([
       ("tensor", .left), ("max |a−b|", .right), ("max rel", .right), ("ulp", .right), ("", .left),
     ])
-    let shown = comparison.differences.filter { !$0.isEqual || $0.maximumAbsolute != 0 }
+    let shown = comparison.differences.filter {
+      !$0.isEqual || $0.maximumAbsolute ?? 0 != 0 || $0.mismatch != nil
+    }
     for difference in shown {
       table.append([
         difference.name.description, difference.maximumAbsolute.map(Format.number) ?? "-",
@@ -76,7 +78,7 @@ struct DiffCommand: ParsableCommand {
       comparison.onlyInFirst.map { "only in \(a.escapedForTerminal): \($0)\n" }
       + comparison.onlyInSecond.map { "only in \(b.escapedForTerminal): \($0)\n" }
     return (shown.isEmpty ? "" : table.text) + only.joined()
-      + "\(same) tensors identical, \(shown.count) not; "
+      + "\(same) tensors equal element by element, \(shown.count) not; "
       + (comparison.isEqual ? "equal within the tolerance\n" : "not equal\n")
   }
 }

@@ -41,7 +41,8 @@ struct FoldCommand: ParsableCommand {
     let input = try Adapter(path: adapter, overrides: source.overrides())
     let base = try SafetensorsFile(path: into)
     let output = target.output ?? Paths.withoutExtension(into) + "-folded.safetensors"
-    try target.requireDistinct(output, from: [adapter, into] + input.files)
+    try target.check(
+      output, against: [adapter, into, source.windows, source.topology] + input.files)
     try OutputFile.check(path: output, replacing: target.force)
 
     let merged = try merge.run(

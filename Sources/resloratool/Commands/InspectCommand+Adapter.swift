@@ -14,7 +14,8 @@ struct AdapterDescriptionOutput: InspectDescription {
     self.path = path
     self.adapter = adapter
     norms = try adapter.blocks.map { block in
-      (
+      try Interruption.check()
+      return (
         try block.a.load(allowingNonFinite: true).frobeniusNorm,
         try block.b.load(allowingNonFinite: true).frobeniusNorm
       )

@@ -15,8 +15,8 @@ struct CheckpointDescriptionOutput: InspectDescription {
   var warnings: [String] { checkpoint.warnings }
 
   private var tensors: [TensorInfo] { checkpoint.source.tensors }
-  private var parameters: Int { tensors.reduce(0) { $0 + $1.elementCount } }
-  private var bytes: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+  private var parameters: Int { checkpoint.source.elementCount }
+  private var bytes: Int { checkpoint.source.byteCount }
 
   var json: JSONValue {
     var metadata = JSONObject()

@@ -41,10 +41,11 @@ struct MergeCommand: ParsableCommand {
     let base = try base.map { try BaseCheckpoint(path: $0) }
     common.warn(base?.warnings ?? [])
     let (method, _) = try MergeMethods.choose(merge.method, for: input, hasBase: base != nil)
-    let (output, layout) = destination(method.name)
+    let (output, layout) = try destination(method.name)
     try checkOutput(output, layout, input)
     let result = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
+    try Interruption.check()
     if !target.isDryRun {
       let dtype = target.dtype?.dtype
       switch layout {
@@ -59,10 +60,10 @@ struct MergeCommand: ParsableCommand {
   }
 
   /// Where the result goes and how it is stored.
-  private func destination(_ method: String) -> (path: String, layout: Layout) {
+  private func destination(_ method: String) throws -> (path: String, layout: Layout) {
     guard let output = target.output else {
       let layout = layout ?? .peft
-      let stem = Paths.withoutExtension(adapter) + "-" + method
+      let stem = try DefaultName.stem(of: adapter) + "-" + method
       return (layout == .peft ? stem : stem + ".safetensors", layout)
     }
     let byExtension: Layout =
@@ -71,8 +72,8 @@ struct MergeCommand: ParsableCommand {
   }
 
   private func checkOutput(_ output: String, _ layout: Layout, _ input: Adapter) throws {
-    let inputs = [adapter, base].compactMap { $0 } + input.files
-    try target.requireDistinct(output, from: inputs)
+    try target.check(
+      output, against: [adapter, base, source.windows, source.topology] + input.files)
     switch layout {
     case .peft:
       try OutputFolder.check(

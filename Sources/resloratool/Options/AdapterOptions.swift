@@ -12,7 +12,7 @@ struct AdapterOptions: ParsableArguments {
   var root: RootRule?
 
   @Option(
-    name: .customLong("pre-num"),
+    name: .customLong("pre-num"), parsing: .unconditional,
     help: ArgumentHelp("How many predecessors bs and ms reach back to; -1: all.", valueName: "n"))
   var preNum: Int?
 

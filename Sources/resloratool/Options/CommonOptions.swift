@@ -7,14 +7,18 @@ struct CommonOptions: ParsableArguments {
   @Flag(help: "Print one JSON object on standard output and nothing else there.")
   var json = false
 
-  @Flag(name: [.short, .long], help: "Show no progress and no notes.")
+  @Flag(name: [.short, .long], help: "Show no progress.")
   var quiet = false
 
-  @Option(help: ArgumentHelp("Threads to use (default: all cores).", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Threads to use (default: all cores).", valueName: "n"))
   var threads: Int?
 
   func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more") }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be 1 or more, and 1024 at most")
+    }
   }
 
   var threadCount: Int { threads ?? Parallel.availableThreads }
@@ -26,7 +30,6 @@ struct CommonOptions: ParsableArguments {
 
   /// Prints warnings on standard error.
   func warn(_ warnings: [String]) {
-    guard !quiet else { return }
     for warning in warnings { StandardError.write("warning: \(warning)\n") }
   }
 }
@@ -53,11 +56,20 @@ struct OutputOptions: ParsableArguments {
   @Option(help: "The dtype of the tensors written.")
   var dtype: OutputDType?
 
-  /// Refuses an output that is one of the inputs.
-  func requireDistinct(_ output: String, from inputs: [String]) throws {
-    for input in inputs where Paths.areSame(output, input) {
+  /// Checks, before any work, that the output is none of the inputs nor a file in their folders, and
+  /// that the folder it goes to is there and can be written into.
+  func check(_ output: String, against inputs: [String?]) throws {
+    var files: [String] = []
+    for input in inputs.compactMap({ $0 }) {
+      files.append(input)
+      guard try Paths.kind(of: input) == .folder else { continue }
+      files += try Paths.entries(of: input).map { Paths.join(input, $0) }
+        .filter { try Paths.kind(of: $0) == .file }
+    }
+    for input in files where Paths.areSame(output, input) {
       throw FileError.outputIsInput(path: output, input: input)
     }
+    try Paths.requireWritableFolder(Paths.parent(of: output))
   }
 }
 

@@ -13,5 +13,4 @@ enum Style {
     StandardOutput.isTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
 
   static func bold(_ text: String) -> String { isOn ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
-  static func yellow(_ text: String) -> String { isOn ? "\u{1b}[33m\(text)\u{1b}[0m" : text }
 }
