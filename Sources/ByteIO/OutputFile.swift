@@ -131,13 +131,20 @@ public final class OutputFile: Sendable {
     try SystemCalls.synchronizeFolder(Paths.parent(of: path))
   }
 
+  /// Reads back what was written and compares every byte.
+  ///
+  /// - Throws: `FileError.damaged` where a byte differs.
+  package func confirm(_ written: [UInt8], at offset: Int) throws {
+    var found = [UInt8](repeating: 0, count: written.count)
+    try found.withUnsafeMutableBytes { try readBack(at: offset, into: $0) }
+    guard found == written else { throw FileError.damaged(path: path, offset: offset) }
+  }
+
   /// Writes a small file in one go, atomically.
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool) throws {
     let file = try OutputFile(path: path, size: bytes.count, replacing: replacing)
     try bytes.withUnsafeBytes { try file.write($0, at: 0) }
-    var back = [UInt8](repeating: 0, count: bytes.count)
-    try back.withUnsafeMutableBytes { try file.readBack(at: 0, into: $0) }
-    guard back == bytes else { throw FileError.damaged(path: path, offset: 0) }
+    try file.confirm(bytes, at: 0)
     try file.commit()
   }
 }

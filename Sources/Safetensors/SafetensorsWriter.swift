@@ -52,6 +52,13 @@ public final class SafetensorsWriter: TensorSink {
     try file.readBack(at: layout.offsets[index] + byteOffset, into: buffer)
   }
 
+  /// Reads back a whole tensor and compares every byte.
+  ///
+  /// - Throws: `FileError.damaged` where a byte differs.
+  package func confirm(_ written: [UInt8], tensor index: Int) throws {
+    try file.confirm(written, at: layout.offsets[index])
+  }
+
   /// Flushes what was written, so that reading it back tells what the disk has.
   public func synchronize() throws { try file.synchronize() }
 
@@ -59,9 +66,7 @@ public final class SafetensorsWriter: TensorSink {
   ///
   /// - Throws: `FileError.damaged` where the header reads back differently; as `OutputFile.commit`.
   public func commit() throws {
-    var header = [UInt8](repeating: 0, count: layout.headerBytes.count)
-    try header.withUnsafeMutableBytes { try file.readBack(at: 0, into: $0) }
-    guard header == layout.headerBytes else { throw FileError.damaged(path: path, offset: 0) }
+    try file.confirm(layout.headerBytes, at: 0)
     try file.commit()
   }
 

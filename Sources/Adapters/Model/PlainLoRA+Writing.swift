@@ -1,4 +1,3 @@
-internal import ByteIO
 internal import Safetensors
 internal import Tensors
 
@@ -35,11 +34,7 @@ extension PlainLoRA {
         try requireFit(matrix, in: dtype, block: block.name)
         let bytes = Conversion.bytes(from: matrix.values, dtype: dtype)
         try bytes.withUnsafeBytes { try writer.write($0, tensor: position, at: 0) }
-        var back = [UInt8](repeating: 0, count: bytes.count)
-        try back.withUnsafeMutableBytes { try writer.readBack(tensor: position, at: 0, into: $0) }
-        guard back == bytes else {
-          throw FileError.damaged(path: path, offset: layout.offsets[position])
-        }
+        try writer.confirm(bytes, tensor: position)
       }
     }
     try writer.commit()
