@@ -29,8 +29,8 @@ let package = Package(
     .library(
       name: "ResLoRA",
       targets: [
-        "Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "Adapters", "Merging", "Folding",
-        "Comparing",
+        "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
+        "Adapters", "Activations", "Merging", "Folding", "Comparing",
       ]
     ),
   ],
@@ -39,15 +39,30 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .systemLibrary(name: "CDeflate", providers: [.apt(["libdeflate-dev"]), .brew(["libdeflate"])]),
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(name: "CNettle", providers: [.apt(["nettle-dev"])]),
+    .target(name: "CHDF5", cSettings: cSettings),
     .systemLibrary(name: "CLAPACK", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPlatform"),
     .target(name: "CKernels", cSettings: cSettings),
 
     module("Tensors", ["CKernels"]),
-    module("ByteIO", ["Tensors", "CPlatform", "CZlib"]),
+    module(
+      "ByteIO",
+      [
+        "Tensors", "CPlatform", "CDeflate",
+        .target(name: "CNettle", condition: .when(platforms: [.linux])),
+      ]),
+    module("Codecs", ["CKernels", "CDeflate", "CZstd"]),
     module("Safetensors", ["Tensors", "ByteIO"]),
     module("TorchCheckpoint", ["Tensors", "ByteIO", "CZlib"]),
-    module("Adapters", ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint"]),
+    module("HDF5", ["Tensors", "ByteIO", "Codecs", "CHDF5"]),
+    module("ResLoRAContainer", ["Tensors", "ByteIO", "Codecs"]),
+    module(
+      "Adapters",
+      ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "HDF5", "ResLoRAContainer"]),
+    module("Activations", ["Tensors", "ByteIO", "Safetensors", "HDF5"]),
     .target(
       name: "Merging", dependencies: ["Tensors", "ByteIO", "Adapters", "CLAPACK"],
       swiftSettings: swiftSettings,
@@ -60,7 +75,8 @@ let package = Package(
     .executableTarget(
       name: "resloratool",
       dependencies: [
-        "Tensors", "ByteIO", "Safetensors", "Adapters", "Merging", "Folding", "Comparing",
+        "Tensors", "ByteIO", "Safetensors", "HDF5", "Adapters", "Activations", "Merging", "Folding",
+        "Comparing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings
@@ -75,6 +91,13 @@ let package = Package(
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+    tests("CodecsTests", ["Codecs", "CKernels", "TestSupport"]),
+    tests("HDF5Tests", ["HDF5", "ByteIO", "Codecs", "Tensors", "TestSupport"]),
+    tests(
+      "ResLoRAContainerTests", ["ResLoRAContainer", "ByteIO", "Codecs", "Tensors", "TestSupport"]),
+    tests(
+      "ActivationsTests",
+      ["Activations", "HDF5", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
     tests(
       "TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
     tests(

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the system packages the build needs, where they are missing: zlib and OpenBLAS with their
-# headers. Uses sudo only when not root. Given extra package names, installs those as well.
+# Installs the system packages the build needs, where they are missing: zlib, libdeflate, zstd,
+# nettle, HDF5 and OpenBLAS with their headers. Uses sudo only when not root. Given extra package names, installs those as well.
 set -euo pipefail
 
 if [ "$(uname -s)" = Darwin ]; then
   # zlib and LAPACK (Accelerate) come with Xcode.
+  command -v brew >/dev/null && brew install --quiet libdeflate zstd hdf5
   command -v swift >/dev/null || { echo "install Xcode or a Swift 6.2 toolchain from swift.org" >&2; exit 1; }
   exit 0
 fi
@@ -12,7 +13,7 @@ fi
 command -v swift >/dev/null || { echo "install a Swift 6.2 toolchain first: https://swift.org/install" >&2; exit 1; }
 
 missing=()
-for package in zlib1g-dev libopenblas-dev "$@"; do
+for package in zlib1g-dev libdeflate-dev libzstd-dev nettle-dev libhdf5-dev libopenblas-dev "$@"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -1,8 +1,9 @@
-internal import CZlib
+internal import CDeflate
 
-/// The CRC-32 of zip archives (polynomial 0xEDB88320), computed piece by piece.
+/// The CRC-32 of zip archives, gzip and containers (polynomial 0xEDB88320), computed piece by piece.
 package struct CRC32: Sendable {
-  private var state: UInt = 0
+  /// The checksum of all bytes so far.
+  package private(set) var value: UInt32 = 0
 
   /// Starts with no bytes.
   package init() {}
@@ -10,9 +11,13 @@ package struct CRC32: Sendable {
   /// Takes in the next bytes.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.baseAddress else { return }
-    state = UInt(crc32_z(uLong(state), start.assumingMemoryBound(to: UInt8.self), bytes.count))
+    value = libdeflate_crc32(value, start, bytes.count)
   }
 
-  /// The checksum of all bytes so far.
-  package var value: UInt32 { UInt32(truncatingIfNeeded: state) }
+  /// The checksum of some bytes.
+  package static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    var checksum = CRC32()
+    checksum.update(bytes)
+    return checksum.value
+  }
 }

@@ -11,8 +11,11 @@ internal import Tensors
 public final class OutputFile: Sendable {
   /// Where the file will appear.
   public let path: String
-  /// The size it will have.
+  /// The size it will have, or the most it may have where `commit(size:)` says which.
   public let size: Int
+
+  /// Where the bytes lie until the file has its name, for libraries that write by path.
+  package var temporaryPath: String { temporary.path }
 
   let descriptor: Int32
   private let temporary: TemporaryName
@@ -115,7 +118,12 @@ public final class OutputFile: Sendable {
   ///
   /// - Throws: `FileError.wrongSize` where bytes are missing, `FileError.exists` where another
   ///   process took the name meanwhile, `SystemError`.
-  public func commit() throws {
+  public func commit() throws { try commit(size: size) }
+
+  /// Gives the file its name where its size was not known before: `size` bytes from the beginning
+  /// stay, what was reserved beyond them is given back.
+  package func commit(size: Int) throws {
+    if size < self.size { try SystemCalls.truncate(descriptor, to: size, path: path) }
     try synchronize()
     let found = try SystemCalls.status(descriptor: descriptor, path: path).size
     guard found == size else {

@@ -140,6 +140,11 @@ enum SystemCalls {
     guard code == EOPNOTSUPP || code == EINVAL || code == EINTR else {
       throw SystemError(operation: "reserve space for", path: path, code: code)
     }
+    try truncate(descriptor, to: size, path: path)
+  }
+
+  /// Gives a file another size.
+  static func truncate(_ descriptor: Int32, to size: Int, path: String) throws(SystemError) {
     _ = try retrying("resize", path) { Int(ftruncate(descriptor, off_t(size))) }
   }
 

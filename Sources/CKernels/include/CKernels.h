@@ -70,3 +70,12 @@ void rl_multiply_f64(rl_level level, const double *x, const double *y, double *c
 
 /// Sum of x[i] y[i], in sixteen lanes that are added up in order.
 double rl_dot_f64(rl_level level, const double *x, const double *y, size_t count);
+
+// MARK: Byte shuffle (Spec, Container §3.3)
+
+/// All first bytes of `count` elements of `width` bytes (2, 4 or 8), then all second bytes, and so
+/// on; other widths are copied as they are.
+void rl_shuffle(const uint8_t *source, uint8_t *target, size_t count, size_t width);
+
+/// The inverse of `rl_shuffle`.
+void rl_unshuffle(const uint8_t *source, uint8_t *target, size_t count, size_t width);
