@@ -88,6 +88,10 @@ let package = Package(
     .target(
       name: "LoRATestSupport", dependencies: ["Adapters", "Tensors", "TestSupport"],
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "benchmarks",
+      dependencies: ["Tensors", "ByteIO", "Codecs", "HDF5", "ResLoRAContainer"],
+      path: "Tests/Benchmarks", exclude: ["fold.py"], swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),

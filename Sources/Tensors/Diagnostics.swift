@@ -17,6 +17,12 @@ public protocol DiagnosableError: Error, CustomStringConvertible {
   var failureKind: FailureKind { get }
 }
 
+/// An error that says which rule of the Spec a file breaks.
+public protocol RuleViolation: DiagnosableError {
+  /// The rule as the Spec is cited: "Container §3.2".
+  var rule: String { get }
+}
+
 extension String {
   /// The text with control characters and line separators written as `\u{…}`, so that names from
   /// a file can't steer a terminal.

@@ -1,0 +1,3 @@
+enum ContainerBenchmark {
+  static func run(_ arguments: [String]) throws {}
+}

@@ -1,0 +1,3 @@
+enum HDF5Benchmark {
+  static func run(_ arguments: [String]) throws {}
+}
