@@ -1,5 +1,5 @@
 /// Why stored bytes do not decode.
-package enum CodecError: Error, Equatable {
+public enum CodecError: Error, Equatable, Sendable {
   /// The stream is damaged, or of another kind.
   case damaged(String)
   /// The stream holds more or less than was promised.
@@ -11,7 +11,8 @@ package enum CodecError: Error, Equatable {
 }
 
 extension CodecError: CustomStringConvertible {
-  package var description: String {
+  /// The reason in words.
+  public var description: String {
     switch self {
     case .damaged(let what): what
     case .wrongSize(let expected): "it does not decode to the declared \(expected) bytes"

@@ -2,7 +2,7 @@
 @main
 enum Benchmarks {
   /// The benchmarks by name.
-  static let all: [(name: String, run: ([String]) throws -> Void)] = [
+  static let all: [(name: String, run: @Sendable ([String]) throws -> Void)] = [
     ("container", ContainerBenchmark.run),
     ("hdf5", HDF5Benchmark.run),
   ]

@@ -1,0 +1,75 @@
+internal import ByteIO
+internal import Codecs
+
+/// Encodes chunks for one thread, with working memory that is kept from chunk to chunk.
+final class ChunkEncoder {
+  /// The stored form of some raw bytes; its bytes are the raw ones or lie in working memory, and
+  /// are there until the next chunk is encoded.
+  struct Encoded {
+    let compression: ChunkCompression
+    let shuffle: Int
+    let bytes: UnsafeRawBufferPointer
+    let checksum: ContainerChecksum
+  }
+
+  private static let zstdLevel = 1
+  private static let zlibLevel = 6
+
+  private let compression: ContainerCompression
+  private let zlib = Deflate.Compressor(level: zlibLevel)
+  private let zstd = Zstandard.Compressor(level: zstdLevel)
+  private var raw = AlignedBuffer(byteCount: 0)
+  private var shuffled = AlignedBuffer(byteCount: 0)
+  private var stored = AlignedBuffer(byteCount: 0)
+
+  init(_ compression: ContainerCompression) { self.compression = compression }
+
+  /// Memory for `count` raw bytes, until the next chunk.
+  func rawBuffer(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    if raw.bytes.count < count { raw = AlignedBuffer(byteCount: count) }
+    return raw.prefix(count)
+  }
+
+  /// Encodes raw bytes, elements of `width` bytes or 1 for what has none.
+  ///
+  /// - Parameter checksum: that of the raw bytes, where it is known.
+  func encode(
+    _ bytes: UnsafeRawBufferPointer, width: Int, checksum: ContainerChecksum? = nil
+  ) -> Encoded {
+    if let encoded = compressed(bytes, width: width) { return encoded }
+    return Encoded(
+      compression: .none, shuffle: 1, bytes: bytes,
+      checksum: checksum ?? ContainerChecksum(of: bytes))
+  }
+
+  /// The most bytes that count as smaller.
+  private func limit(_ count: Int) -> Int {
+    switch compression {
+    case .none: 0
+    case .automatic: count - max(count / 32, ContainerFormat.alignment)
+    case .zlib, .zstd: count - 1
+    }
+  }
+
+  private func compressed(_ bytes: UnsafeRawBufferPointer, width: Int) -> Encoded? {
+    let limit = limit(bytes.count)
+    guard limit > 0 else { return nil }
+    var source = bytes
+    if width > 1 {
+      if shuffled.bytes.count < bytes.count { shuffled = AlignedBuffer(byteCount: bytes.count) }
+      let target = shuffled.prefix(bytes.count)
+      ByteShuffle.shuffle(bytes, width: width, into: target)
+      source = UnsafeRawBufferPointer(target)
+    }
+    if stored.bytes.count < limit { stored = AlignedBuffer(byteCount: bytes.count) }
+    let target = stored.prefix(limit)
+    let size =
+      compression == .zlib
+      ? zlib.compress(source, into: target) : zstd.compress(source, into: target)
+    guard let size else { return nil }
+    let result = UnsafeRawBufferPointer(rebasing: target[..<size])
+    return Encoded(
+      compression: compression == .zlib ? .zlib : .zstd, shuffle: width, bytes: result,
+      checksum: ContainerChecksum(of: result))
+  }
+}

@@ -1,0 +1,133 @@
+internal import ByteIO
+internal import Codecs
+internal import Synchronization
+
+/// Reads and decodes chunks for one thread, with working memory that is kept from chunk to chunk:
+/// at most the stored and twice the raw length of the largest one, so 48 MiB, and 3 MiB for the
+/// chunks of the tool.
+final class ChunkReader {
+  private let file: ReadableFile
+  private let zlib = Deflate.Decompressor()
+  private let zstd = Zstandard.Decompressor()
+  private var stored = AlignedBuffer(byteCount: 0)
+  private var shuffled = AlignedBuffer(byteCount: 0)
+  private var raw = AlignedBuffer(byteCount: 0)
+
+  init(file: ReadableFile) { self.file = file }
+
+  /// Reads a whole chunk into `target`, which has its raw length; checks its checksum and the
+  /// padding after it.
+  ///
+  /// - Returns: the checksum of the raw bytes where it is asked for or costs nothing.
+  /// - Throws: `ContainerError`, errors of reading; where faults are kept, only those without
+  ///   which there are no raw bytes.
+  @discardableResult
+  func read(
+    _ chunk: ChunkInfo, into target: UnsafeMutableRawBufferPointer,
+    summingRaw: Bool, _ faults: inout FaultHandler
+  ) throws -> ContainerChecksum {
+    precondition(target.count == chunk.rawLength)
+    let padding = min(ContainerFormat.padding(after: chunk.end), file.size - chunk.end)
+    if chunk.isStoredRaw {
+      try file.read(at: chunk.offset, into: target)
+      let checksum = ContainerChecksum(of: UnsafeRawBufferPointer(target))
+      try check(chunk, checksum, &faults)
+      if padding > 0 {
+        let after = ChunkReader.buffer(&stored, padding)
+        try file.read(at: chunk.end, into: after)
+        try checkPadding(UnsafeRawBufferPointer(after), chunk, &faults)
+      }
+      return checksum
+    }
+    let bytes = ChunkReader.buffer(&stored, chunk.storedLength + padding)
+    try file.read(at: chunk.offset, into: bytes)
+    let content = UnsafeRawBufferPointer(rebasing: bytes[..<chunk.storedLength])
+    try check(chunk, ContainerChecksum(of: content), &faults)
+    try checkPadding(
+      UnsafeRawBufferPointer(rebasing: bytes[chunk.storedLength...]), chunk, &faults)
+    try decode(content, chunk, into: target, faults)
+    return summingRaw
+      ? ContainerChecksum(of: UnsafeRawBufferPointer(target)) : ContainerChecksum()
+  }
+
+  /// Calls `body` with the raw bytes of a chunk in working memory.
+  func withRawBytes<Result>(
+    of chunk: ChunkInfo, summing: Bool = false, _ faults: inout FaultHandler,
+    _ body: (UnsafeRawBufferPointer, ContainerChecksum) throws -> Result
+  ) throws -> Result {
+    let target = ChunkReader.buffer(&raw, chunk.rawLength)
+    let checksum = try read(chunk, into: target, summingRaw: summing, &faults)
+    return try body(UnsafeRawBufferPointer(target), checksum)
+  }
+
+  private func decode(
+    _ content: UnsafeRawBufferPointer, _ chunk: ChunkInfo,
+    into target: UnsafeMutableRawBufferPointer, _ faults: FaultHandler
+  ) throws {
+    if chunk.compression == .none {
+      ByteShuffle.unshuffle(content, width: chunk.shuffle, into: target)
+      return
+    }
+    let isShuffled = chunk.shuffle != 1
+    let decoded = isShuffled ? ChunkReader.buffer(&shuffled, chunk.rawLength) : target
+    do throws(CodecError) {
+      if chunk.compression == .zlib {
+        try zlib.decompress(content, into: decoded)
+      } else {
+        try zstd.decompress(content, into: decoded)
+      }
+    } catch {
+      throw faults.failure(.undecodable(chunk.compression, error), .chunk(chunk))
+    }
+    if isShuffled {
+      ByteShuffle.unshuffle(
+        UnsafeRawBufferPointer(decoded), width: chunk.shuffle, into: target)
+    }
+  }
+
+  private func check(
+    _ chunk: ChunkInfo, _ stored: ContainerChecksum, _ faults: inout FaultHandler
+  ) throws {
+    let found = chunk.checksum(ofStored: stored)
+    if found != chunk.checksum {
+      try faults.report(
+        .chunkChecksum(found: found, expected: chunk.checksum), .chunk(chunk))
+    }
+  }
+
+  private func checkPadding(
+    _ bytes: UnsafeRawBufferPointer, _ chunk: ChunkInfo, _ faults: inout FaultHandler
+  ) throws {
+    if let position = bytes.firstIndex(where: { $0 != 0 }) {
+      try faults.report(.padding(offset: chunk.end + position), .chunk(chunk))
+    }
+  }
+
+  /// The first `count` bytes of a buffer, which is replaced where it is smaller.
+  private static func buffer(
+    _ buffer: inout AlignedBuffer, _ count: Int
+  ) -> UnsafeMutableRawBufferPointer {
+    if buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
+    return buffer.prefix(count)
+  }
+}
+
+/// The readers of a file's threads: one for each thread that reads at the same time, kept.
+final class ChunkReaderPool: Sendable {
+  /// A reader on its way between threads; one thread at a time has it.
+  private struct Idle: @unchecked Sendable {
+    let reader: ChunkReader
+  }
+
+  private let file: ReadableFile
+  private let idle = Mutex<[Idle]>([])
+
+  init(file: ReadableFile) { self.file = file }
+
+  /// Calls `body` with a reader that no other thread has.
+  func use<Result>(_ body: (ChunkReader) throws -> Result) rethrows -> Result {
+    let reader = idle.withLock { $0.popLast() } ?? Idle(reader: ChunkReader(file: file))
+    defer { idle.withLock { $0.append(reader) } }
+    return try body(reader.reader)
+  }
+}
