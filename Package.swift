@@ -30,7 +30,7 @@ let package = Package(
       name: "ResLoRA",
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
-        "Adapters", "Activations", "Merging", "Folding", "Comparing",
+        "Adapters", "Activations", "Contents", "Merging", "Folding", "Comparing",
       ]
     ),
   ],
@@ -62,7 +62,10 @@ let package = Package(
     module(
       "Adapters",
       ["Tensors", "ByteIO", "Safetensors", "TorchCheckpoint", "HDF5", "ResLoRAContainer"]),
-    module("Activations", ["Tensors", "ByteIO", "Safetensors", "HDF5"]),
+    module("Activations", ["Tensors", "ByteIO", "Safetensors", "HDF5", "Adapters"]),
+    module(
+      "Contents",
+      ["Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations"]),
     .target(
       name: "Merging", dependencies: ["Tensors", "ByteIO", "Adapters", "CLAPACK"],
       swiftSettings: swiftSettings,
@@ -75,7 +78,8 @@ let package = Package(
     .executableTarget(
       name: "resloratool",
       dependencies: [
-        "Tensors", "ByteIO", "Safetensors", "HDF5", "Adapters", "Activations", "Merging", "Folding",
+        "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
+        "Contents", "Merging", "Folding",
         "Comparing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -106,7 +110,13 @@ let package = Package(
       "TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
     tests(
       "AdaptersTests",
-      ["Adapters", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors", "TestSupport"]),
+      [
+        "Adapters", "Contents", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors",
+        "TestSupport",
+      ]),
+    tests(
+      "ContentsTests",
+      ["Contents", "Adapters", "Activations", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
     tests(
       "MergingTests",
       ["Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),

@@ -238,7 +238,7 @@ def write_adapter_file(path, adapter, pairs):
         if block.windows["input"]:
             entry["windows"] = block.windows
         blocks.append(entry)
-    description = {"format": "reslora-safetensors", "version": 1, "structure": adapter.structure,
+    description = {"format": "reslora-adapter", "version": 1, "structure": adapter.structure,
                    "root": adapter.root, "pre_num": adapter.pre_num, "blocks": blocks}
     text = json.dumps(description, separators=(",", ":"))
     write_safetensors(path, tensors, {"reslora": text})

@@ -1,3 +1,5 @@
+package import Tensors
+
 #if canImport(CryptoKit)
   internal import CryptoKit
 #else
@@ -78,6 +80,17 @@ package struct SHA256Hasher {
     #endif
     guard let digest = SHA256Digest(bytes: bytes) else { preconditionFailure("32 bytes") }
     return digest
+  }
+
+  /// The digest of a tensor's bytes, read a mebibyte at a time.
+  package static func digest(of tensor: TensorReference) throws -> SHA256Digest {
+    var hasher = SHA256Hasher()
+    let (size, piece) = (tensor.info.byteCount, 1 << 20)
+    for offset in stride(from: 0, to: size, by: piece) {
+      try tensor.source.bytes(of: tensor.index, range: offset..<min(size, offset + piece))
+        .withUnsafeBytes { hasher.update($0) }
+    }
+    return hasher.finish()
   }
 
   /// The digest of some bytes.

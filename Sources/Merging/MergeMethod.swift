@@ -58,6 +58,9 @@ public enum MergeMethods {
     case .blockShortcut: return (ExactMerge.self, "block-shortcut merges without loss")
     case .inputShortcut, .middleShortcut:
       if hasBase { return (WeightBasedMerge.self, "the base weights are at hand") }
+      if BaseStatistics.areStored(with: adapter) {
+        return (WeightBasedMerge.self, "the adapter carries the statistics of its base weights")
+      }
       if adapter.hasWindows {
         return (InputBasedMerge.self, "norm windows are at hand and no base")
       }

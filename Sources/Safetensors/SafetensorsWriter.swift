@@ -52,13 +52,6 @@ public final class SafetensorsWriter: TensorSink {
     try file.readBack(at: layout.offsets[index] + byteOffset, into: buffer)
   }
 
-  /// Reads back a whole tensor and compares every byte.
-  ///
-  /// - Throws: `FileError.damaged` where a byte differs.
-  package func confirm(_ written: [UInt8], tensor index: Int) throws {
-    try file.confirm(written, at: layout.offsets[index])
-  }
-
   /// Flushes what was written, so that reading it back tells what the disk has.
   public func synchronize() throws { try file.synchronize() }
 
@@ -70,17 +63,36 @@ public final class SafetensorsWriter: TensorSink {
     try file.commit()
   }
 
-  /// Writes tensors held in memory into a file in one go.
+  /// Writes all tensors of a source into one file, reads them back and gives the file its name.
+  ///
+  /// Tensors are streamed in pieces of 4 MiB, so memory does not depend on their size.
+  ///
+  /// - Parameter progress: called with the bytes written and to be written; an error it throws stops
+  ///   the work and leaves nothing.
+  /// - Throws: as `init`, `commit`; errors of the source; `FileError.damaged`.
   public static func write(
-    _ source: MemoryTensorSource, metadata: [(key: String, value: String)], to path: String,
-    replacing: Bool
+    _ source: any TensorSource, metadata: [(key: String, value: String)], to path: String,
+    replacing: Bool, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws {
     let layout = SafetensorsLayout(tensors: source.tensors, metadata: metadata)
     let writer = try SafetensorsWriter(path: path, layout: layout, replacing: replacing)
+    let total = source.byteCount
+    var done = 0
     for (position, info) in layout.tensors.enumerated() {
-      guard let index = source.index(of: info.name) else { continue }
-      try source.bytes(of: index).withUnsafeBytes { try writer.write($0, tensor: position, at: 0) }
+      guard let index = source.index(of: info.name) else {
+        preconditionFailure("a source knows its tensors")
+      }
+      for offset in stride(from: 0, to: info.byteCount, by: pieceSize) {
+        let piece = try source.bytes(
+          of: index, range: offset..<min(info.byteCount, offset + pieceSize))
+        try piece.withUnsafeBytes { try writer.write($0, tensor: position, at: offset) }
+        try writer.file.confirm(piece, at: layout.offsets[position] + offset)
+        done += piece.count
+        try progress(done, total)
+      }
     }
     try writer.commit()
   }
+
+  private static let pieceSize = 4 << 20
 }

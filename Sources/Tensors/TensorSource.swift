@@ -37,13 +37,17 @@ extension TensorSource {
 
   /// All bytes of a tensor.
   package func bytes(of index: Int) throws -> [UInt8] {
-    let count = tensors[index].byteCount
-    return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+    try bytes(of: index, range: 0..<tensors[index].byteCount)
+  }
+
+  /// Some bytes of a tensor.
+  package func bytes(of index: Int, range: Range<Int>) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, initialized in
       try read(
-        tensor: index, at: 0,
+        tensor: index, at: range.lowerBound,
         into: UnsafeMutableRawBufferPointer(
-          rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
-      initialized = count
+          rebasing: UnsafeMutableRawBufferPointer(buffer)[..<range.count]))
+      initialized = range.count
     }
   }
 

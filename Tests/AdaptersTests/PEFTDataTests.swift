@@ -116,8 +116,8 @@ struct PEFTDataTests {
   func rewritten(_ name: String) throws {
     let adapter = try open(name)
     let folder = TemporaryFolder()
-    try StoredLoRA(adapter).writePEFTFolder(
-      to: folder.file("copy"), dtype: nil, replacing: false)
+    try StoredLoRA(adapter).write(
+      to: folder.file("copy"), as: .peft, dtype: nil, options: WriteOptions(replacing: false))
     let copy = try Adapter(path: folder.file("copy"))
     #expect(copy.names == adapter.names)
     for (block, original) in zip(copy.blocks, adapter.blocks) {

@@ -18,7 +18,7 @@ import Testing
   private func roundTrip(
     _ lora: TestLoRA, names: [TensorName]? = nil, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    try lora.writePEFTFolder(to: path, dtype: nil, replacing: true)
+    try lora.write(to: path, as: .peft, dtype: nil, options: WriteOptions(replacing: true))
     try lora.expectEqual(try Adapter(path: path), names: names, sourceLocation: sourceLocation)
   }
 
@@ -125,7 +125,7 @@ import Testing
   @Test("keys, dtypes and metadata of the tensors")
   func tensors() throws {
     let lora = TestLoRA([("l.0.q", 2, 1), ("k", 2, 1)], dtypes: (.bf16, .f64))
-    try lora.writePEFTFolder(to: path, dtype: nil, replacing: false)
+    try lora.write(to: path, as: .peft, dtype: nil, options: WriteOptions(replacing: false))
     #expect(try Paths.entries(of: path) == ["adapter_config.json", "adapter_model.safetensors"])
     let file = try SafetensorsFile(path: "\(path)/adapter_model.safetensors")
     #expect(file.header.metadata.map(\.key) == ["format"])
@@ -143,7 +143,7 @@ import Testing
   @Test("one dtype for all", arguments: [DType.f16, .bf16, .f32, .f64])
   func dtype(_ dtype: DType) throws {
     let lora = TestLoRA([("q", 2, 1)], dtypes: (.bf16, .f64))
-    try lora.writePEFTFolder(to: path, dtype: dtype, replacing: false)
+    try lora.write(to: path, as: .peft, dtype: dtype, options: WriteOptions(replacing: false))
     let block = try #require(try Adapter(path: path).blocks.first)
     #expect(block.a.dtype == dtype && block.b.dtype == dtype)
     #expect(try block.a.load() == lora.all[0].a)
@@ -164,7 +164,7 @@ import Testing
   func collision() throws {
     let lora = TestLoRA([("l.q", 2, 1), ("base_model.model.l.q", 2, 1)])
     #expect(throws: AdapterError.duplicateBlock("base_model.model.l.q")) {
-      try lora.writePEFTFolder(to: path, dtype: nil, replacing: false)
+      try lora.write(to: path, as: .peft, dtype: nil, options: WriteOptions(replacing: false))
     }
     #expect(folder.entries.isEmpty)
   }
@@ -178,32 +178,35 @@ import Testing
     func lora(_ value: Double) -> ScaledLoRA {
       ScaledLoRA(b: Matrix(rows: 1, columns: 2, values: [1, -value]))
     }
-    try lora(fitting).writePEFTFolder(to: path, dtype: dtype, replacing: false)
+    try lora(fitting).write(
+      to: path, as: .peft, dtype: dtype, options: WriteOptions(replacing: false))
     #expect(try Adapter(path: path).blocks[0].b.load().isFinite)
     let other = folder.file("other")
     let error = #expect(throws: AdapterError.self) {
-      try lora(large).writePEFTFolder(to: other, dtype: dtype, replacing: false)
+      try lora(large).write(
+        to: other, as: .peft, dtype: dtype, options: WriteOptions(replacing: false))
     }
-    #expect(error == .overflow(block: "q", dtype: dtype, found: large))
+    #expect(error == .overflow(tensor: "q.lora_B", dtype: dtype, found: large))
     #expect(
-      error?.description == "block 'q': a factor does not fit \(dtype.rawValue) (found \(large)); "
+      error?.description == "tensor 'q.lora_B': does not fit \(dtype.rawValue) (found \(large)); "
         + "write it with a wider --dtype")
     #expect(folder.entries == ["out"])
     // What was infinite before is not this function's to judge.
-    try lora(.infinity).writePEFTFolder(to: other, dtype: dtype, replacing: false)
+    try lora(.infinity).write(
+      to: other, as: .peft, dtype: dtype, options: WriteOptions(replacing: false))
   }
 
   @Test("a folder that exists: refused, replaced, and never with other files in it")
   func existing() throws {
     let lora = TestLoRA([("q", 2, 1)])
-    try lora.writePEFTFolder(to: path, dtype: nil, replacing: false)
+    try lora.write(to: path, as: .peft, dtype: nil, options: WriteOptions(replacing: false))
     #expect(throws: FileError.exists(path: path)) {
-      try lora.writePEFTFolder(to: path, dtype: nil, replacing: false)
+      try lora.write(to: path, as: .peft, dtype: nil, options: WriteOptions(replacing: false))
     }
     try roundTrip(TestLoRA([("k", 3, 1)]))
     try folder.write(text: "mine", to: "out/notes.txt")
     #expect(throws: FileError.foreignFiles(path: path, names: ["notes.txt"])) {
-      try lora.writePEFTFolder(to: path, dtype: nil, replacing: true)
+      try lora.write(to: path, as: .peft, dtype: nil, options: WriteOptions(replacing: true))
     }
     #expect(folder.entries == ["out"])
   }
@@ -211,7 +214,7 @@ import Testing
   @Test("the config, to the byte")
   func golden() throws {
     try TestLoRA([("l.0.q", 2, 4), ("l.1.q", 2, 4), ("l.2.q", 3, 1.25)])
-      .writePEFTFolder(to: path, dtype: nil, replacing: false)
+      .write(to: path, as: .peft, dtype: nil, options: WriteOptions(replacing: false))
     let bytes = try ReadableFile.contents(of: "\(path)/adapter_config.json", limit: 1 << 20)
     #expect(String(decoding: bytes, as: UTF8.self) == PEFTWritingTests.goldenConfig)
   }

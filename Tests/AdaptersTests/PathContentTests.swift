@@ -1,5 +1,7 @@
+import Activations
 import Adapters
 import ByteIO
+import Contents
 import Safetensors
 import Tensors
 import TestSupport
@@ -29,6 +31,8 @@ import Testing
     switch try PathContent(path: path) {
     case .adapter(let adapter): adapter.format
     case .checkpoint(let checkpoint): checkpoint.format
+    case .activations(let file): file.format
+    case .windows(let file): file.format
     }
   }
 
@@ -53,8 +57,9 @@ import Testing
     let whole = try PublishedFolder(modules: ["q_proj"])
     #expect(try format(whole.folder.file("model.safetensors")) == "published ResLoRA checkpoint")
     // Under misleading names.
-    try TestLoRA([("q", 2, 1)]).writeSafetensors(
-      to: folder.file("model.bin"), dtype: nil, replacing: false)
+    try TestLoRA([("q", 2, 1)]).write(
+      to: folder.file("model.bin"), as: .safetensors, dtype: nil,
+      options: WriteOptions(replacing: false))
     #expect(try format(folder.file("model.bin")) == "ResLoRA safetensors")
     try whole.folder.write(
       TorchArchive.bytes(TestTensor.published("q_proj")), to: "really.safetensors")
@@ -87,7 +92,7 @@ import Testing
     #expect(error == .notAnAdapter(source: path, found: "a checkpoint"))
     #expect(
       error?.description == "\(path): no adapter (found a checkpoint, expected a PEFT folder, a "
-        + "published ResLoRA checkpoint or a ResLoRA safetensors file)")
+        + "published ResLoRA checkpoint, or a .reslora, HDF5 or safetensors file of ours)")
   }
 
   @Test("a folder of shards")
@@ -129,7 +134,6 @@ import Testing
     "formats that are recognised only to be named",
     arguments: [
       ("PK\u{3}\u{4}and no more", "a zip archive that torch.save did not write"),
-      ("\u{89}HDF\r\n\u{1a}\n", "an HDF5 file, which is not read yet"),
       ("GGUF\u{3}\0\0\0", "a GGUF file, which is not read"),
       (
         "version https://git-lfs.github.com/spec/v1\n",

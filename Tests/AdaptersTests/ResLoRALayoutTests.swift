@@ -10,7 +10,7 @@ import Testing
   private let folder = TemporaryFolder()
 
   private static let top = JSONText([
-    "format": #""reslora-safetensors""#, "version": "1", "structure": #""is""#,
+    "format": #""reslora-adapter""#, "version": "1", "structure": #""is""#,
     "root": #""none""#, "pre_num": "2",
     "blocks": #"[{"name": "a", "scaling": 2, "previous": null}, "#
       + #"{"name": "b", "scaling": 0.5, "previous": "a", "windows": {"input": [3, 4]}}]"#,
@@ -33,11 +33,11 @@ import Testing
   }
 
   private func expectRefused(
-    _ changes: KeyValuePairs<String, String?>, _ reason: SidecarError.Reason,
+    _ changes: KeyValuePairs<String, String?>, _ reason: ContentError.Reason,
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let path = try write(changes)
-    let error = #expect(throws: SidecarError.self, sourceLocation: sourceLocation) {
+    let error = #expect(throws: ContentError.self, sourceLocation: sourceLocation) {
       try Adapter(path: path)
     }
     #expect(error?.reason == reason, sourceLocation: sourceLocation)
@@ -86,14 +86,15 @@ import Testing
       [("l.0.q", 2, 4), ("base_model.model.x", 4, 1.0 / 3), ("é", 1, -0.1), ("e\u{301}", 3, 0)],
       dtypes: (dtype, .f32))
     let path = folder.file("out.safetensors")
-    try lora.writeSafetensors(to: path, dtype: nil, replacing: false)
+    try lora.write(to: path, as: .safetensors, dtype: nil, options: WriteOptions(replacing: false))
     let adapter = try Adapter(path: path)
     try lora.expectEqual(adapter)
     #expect(adapter.names == lora.blocks.map(\.name))
     #expect(throws: FileError.exists(path: path)) {
-      try lora.writeSafetensors(to: path, dtype: nil, replacing: false)
+      try lora.write(
+        to: path, as: .safetensors, dtype: nil, options: WriteOptions(replacing: false))
     }
-    try lora.writeSafetensors(to: path, dtype: .f64, replacing: true)
+    try lora.write(to: path, as: .safetensors, dtype: .f64, options: WriteOptions(replacing: true))
     #expect(try Adapter(path: path).blocks.allSatisfy { $0.a.dtype == .f64 && $0.b.dtype == .f64 })
   }
 
@@ -101,12 +102,12 @@ import Testing
   func golden() throws {
     let path = folder.file("out.safetensors")
     try TestLoRA([("l.0.q", 2, 4), ("l.1.q", 3, 0.1)])
-      .writeSafetensors(to: path, dtype: nil, replacing: false)
+      .write(to: path, as: .safetensors, dtype: nil, options: WriteOptions(replacing: false))
     let file = try SafetensorsFile(path: path)
     #expect(file.header.metadata.map(\.key) == ["reslora"])
     #expect(
       file.header.metadata.map(\.value) == [
-        #"{"format":"reslora-safetensors","version":1,"structure":"plain","root":"self","#
+        #"{"format":"reslora-adapter","version":1,"structure":"plain","root":"self","#
           + #""pre_num":-1,"blocks":[{"name":"l.0.q","scaling":4.0,"previous":null},"#
           + #"{"name":"l.1.q","scaling":0.1,"previous":null}]}"#
       ])
@@ -115,12 +116,17 @@ import Testing
   @Test(
     "another format or version",
     arguments: [
-      ("format", nil, "nothing", #""reslora-safetensors""#),
-      ("format", #""reslora""#, #""reslora""#, #""reslora-safetensors""#),
-      ("version", nil, "nothing", "1"), ("version", "2", "2", "1"), ("version", "0", "0", "1"),
-    ])
-  func version(_ key: String, _ value: String?, _ found: String, _ expected: String) throws {
-    try expectRefused([key: value], .badValue(key: key, found: found, expected: expected))
+      ("format", nil, .missing(key: "format", expected: #""reslora-adapter""#)),
+      (
+        "format", #""reslora""#,
+        .badValue(key: "format", found: #""reslora""#, expected: #""reslora-adapter""#)
+      ),
+      ("version", nil, .missing(key: "version", expected: "1")),
+      ("version", "2", .unknownVersion(found: 2, known: 1)),
+      ("version", "0", .unknownVersion(found: 0, known: 1)),
+    ] as [(String, String?, ContentError.Reason)])
+  func version(_ key: String, _ value: String?, _ reason: ContentError.Reason) throws {
+    try expectRefused([key: value], reason)
   }
 
   @Test(
@@ -128,7 +134,8 @@ import Testing
     arguments: [
       (
         "structure", nil,
-        SidecarError.Reason.missing(key: "structure", expected: "plain, is, bs or ms")
+        ContentError.Reason.missing(
+          key: "structure", expected: #""plain", "is", "bs" or "ms""#)
       ),
       (
         "structure", #""xs""#,
@@ -138,19 +145,21 @@ import Testing
       (
         "pre_num", "-2",
         .badValue(
-          key: "pre_num", found: "-2", expected: "a whole number from -1 to 9223372036854775807")
+          key: "pre_num", found: "-2", expected: "a whole number from -1 on")
       ),
-      ("blocks", nil, .missing(key: "blocks", expected: "an array of blocks")),
-      ("blocks", "{}", .missing(key: "blocks", expected: "an array of blocks")),
-      ("blocks", "[1]", .missing(key: "blocks", expected: "objects in the array")),
-      ("blocks", "[{}]", .missing(key: "name", expected: "a name for every block")),
+      ("blocks", nil, .missing(key: "blocks", expected: "an array of at least one block")),
+      ("blocks", "{}", .missing(key: "blocks", expected: "an array of at least one block")),
+      (
+        "blocks", "[1]", .badValue(key: "blocks", found: "1", expected: "an array of objects")
+      ),
+      ("blocks", "[{}]", .missing(key: "name", expected: "a module's name")),
       (
         "blocks", #"[{"name": "a"}]"#,
-        .missing(key: "scaling", expected: "a number for block 'a'")
+        .missing(key: "scaling", expected: "a number")
       ),
       (
         "blocks", #"[{"name": "a", "scaling": 1e400}]"#,
-        .badValue(key: "scaling", found: "1e400", expected: "a finite number")
+        .badValue(key: "scaling", found: "inf", expected: "a finite number")
       ),
       (
         "blocks", #"[{"name": "a", "scaling": 1, "previous": 0}]"#,
@@ -158,21 +167,21 @@ import Testing
       ),
       (
         "blocks", #"[{"name": "a", "scaling": 1, "windows": {"input": [-1]}}]"#,
-        .badNorm(block: "a", kind: "input", found: "-1")
+        .badNorm(window: "input", found: "-1.0")
       ),
       (
-        "blocks", #"[{"name": "a", "scaling": 1, "windows": {"output": []}}]"#,
-        .unknownKey("a.output")
+        "blocks", #"[{"name": "a", "scaling": 1, "windows": {"input": [1, 2], "capacity": 1}}]"#,
+        .windowTooLong(window: "input", found: 2, capacity: 1)
       ),
     ])
-  func damaged(_ key: String, _ value: String?, _ reason: SidecarError.Reason) throws {
+  func damaged(_ key: String, _ value: String?, _ reason: ContentError.Reason) throws {
     try expectRefused([key: value], reason)
   }
 
   @Test(
     "metadata that are no JSON object",
     arguments: [
-      ("", SidecarError.Reason.json(JSONError(reason: .unexpectedEnd, offset: 0))),
+      ("", ContentError.Reason.json(JSONError(reason: .unexpectedEnd, offset: 0))),
       ("[]", .notAnObject),
       ("reslora", .json(JSONError(reason: .unexpected(expected: "a value"), offset: 0))),
       (
@@ -180,10 +189,10 @@ import Testing
         .json(JSONError(reason: .duplicateKey("format"), offset: 25))
       ),
     ])
-  func notJSON(_ text: String, _ reason: SidecarError.Reason) throws {
+  func notJSON(_ text: String, _ reason: ContentError.Reason) throws {
     let path = try folder.write(
       tensors: ResLoRALayoutTests.tensors, metadata: [("reslora", text)], to: "a.safetensors")
-    let error = #expect(throws: SidecarError.self) { try Adapter(path: path) }
+    let error = #expect(throws: ContentError.self) { try Adapter(path: path) }
     #expect(error?.reason == reason)
   }
 
@@ -191,19 +200,19 @@ import Testing
   func unexpected() throws {
     let path = try write(
       tensors: ResLoRALayoutTests.tensors + [TestTensor("c.lora_A", [2, 4]), TestTensor("a", [1])])
-    let error = #expect(throws: SidecarError.self) { try Adapter(path: path) }
+    let error = #expect(throws: ContentError.self) { try Adapter(path: path) }
     #expect(error?.reason == .unexpectedTensors(["a", "c.lora_A"]))
   }
 
   @Test("a block without its tensors", arguments: 0..<4)
   func missingTensor(_ position: Int) throws {
     var tensors = ResLoRALayoutTests.tensors
-    tensors.remove(at: position)
+    let missing = tensors.remove(at: position)
     let path = try write(tensors: tensors)
-    let block: TensorName = position < 2 ? "a" : "b"
-    #expect(throws: AdapterError.incompletePair(source: path, block: block, pair: 0)) {
-      try Adapter(path: path)
-    }
+    let error = #expect(throws: ContentError.self) { try Adapter(path: path) }
+    #expect(error?.reason == .missingTensor(missing.name))
+    #expect(error?.owner == (position < 2 ? "block 'a'" : "block 'b'"))
+    #expect(error?.rule == "Adapter in safetensors §1")
   }
 
   @Test("a block twice, none at all, an unknown predecessor, a cycle")
@@ -212,15 +221,11 @@ import Testing
     func b(_ previous: String) -> String {
       #"{"name": "b", "scaling": 1, "previous": "\#(previous)"}"#
     }
-    for (list, expected) in [
-      ("[\(a), \(a), \(b("a"))]", AdapterError.duplicateBlock("a")),
-      ("[\(a), \(b("c"))]", .unknownPredecessor(block: "b", found: "c")),
-      ("[\(a), \(b("b"))]", .cycle(block: "b")),
-    ] {
-      let path = try write(["blocks": list])
-      #expect(throws: expected) { try Adapter(path: path) }
-    }
-    let path = try write(["blocks": "[]"], tensors: [])
-    #expect(throws: AdapterError.noBlocks(source: path)) { try Adapter(path: path) }
+    try expectRefused(["blocks": "[\(a), \(a), \(b("a"))]"], .duplicateBlock)
+    try expectRefused(["blocks": "[\(a), \(b("c"))]"], .unknownPredecessor("c"))
+    try expectRefused(
+      ["blocks": "[]"], .missing(key: "blocks", expected: "an array of at least one block"))
+    let path = try write(["blocks": "[\(a), \(b("b"))]"])
+    #expect(throws: AdapterError.cycle(block: "b")) { try Adapter(path: path) }
   }
 }

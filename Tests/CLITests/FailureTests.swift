@@ -49,15 +49,22 @@ import Testing
 
   static let badData: [Case] = [
     Case(3, "nowhere: can't open", "inspect", "nowhere"),
-    Case(3, "expected.json: header", "inspect", "expected.json"),
-    Case(3, "norm-windows.json: header", "merge", "norm-windows.json"),
+    Case(3, "expected an object of windows", "inspect", "expected.json"),
+    Case(
+      3, "expected.json: no base checkpoint (found a JSON text", "fold", "adapter", "--method",
+      "none", "--into", "expected.json"),
+    Case(
+      3, "expected.json: no base checkpoint (found a JSON text", "merge", "adapter", "--method",
+      "bw", "--base", "expected.json"),
+    Case(3, "norm-windows.json: no adapter (found a JSON text", "merge", "norm-windows.json"),
     Case(3, "base.safetensors: no adapter (found a checkpoint", "merge", "base.safetensors"),
     Case(
       3, "base.safetensors: no adapter (found a checkpoint", "fold", "base.safetensors", "--into",
       "base.safetensors"),
     Case(3, "no input norm window", "merge", "adapter", "--method", "bi"),
     Case(
-      3, "norm-windows.json: unknown key", "inspect", "adapter", "--topology", "norm-windows.json"),
+      3, "norm-windows.json: unknown key", "inspect", "adapter", "--topology-file",
+      "norm-windows.json"),
     Case(3, "expected an object of windows", "inspect", "adapter", "--windows", "expected.json"),
     Case(3, "/dev/null: not a regular file", "inspect", "/dev/null"),
     Case(

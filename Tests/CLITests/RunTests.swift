@@ -136,6 +136,7 @@ import Testing
     try folder.write(layout.headerBytes, to: "base.safetensors")
     truncate(folder.file("base.safetensors"), off_t(layout.fileSize))
     try MemoryLoRA([("w", 10_000, 5000, 16)])
-      .writePEFTFolder(to: folder.file("lora"), dtype: nil, replacing: false)
+      .write(
+        to: folder.file("lora"), as: .peft, dtype: nil, options: WriteOptions(replacing: false))
   }
 }

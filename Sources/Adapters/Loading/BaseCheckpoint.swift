@@ -1,5 +1,5 @@
 public import ByteIO
-internal import Safetensors
+public import Safetensors
 internal import Tensors
 
 /// Base weights opened for reading.
@@ -11,15 +11,26 @@ public struct BaseCheckpoint: Sendable {
 
   /// Opens one safetensors file, or a folder of shards with its index.
   ///
-  /// - Throws: errors of the formats.
+  /// - Throws: `AdapterError.notACheckpoint`, errors of the formats.
   public init(path: String) throws {
     if try Paths.kind(of: path) == .folder {
       let checkpoint = try ShardedCheckpoint(folder: path)
       source = checkpoint
       warnings = checkpoint.warnings
     } else {
-      source = try SafetensorsFile(path: path)
+      source = try BaseCheckpoint.file(path: path)
       warnings = []
     }
+  }
+
+  /// Opens one safetensors file, and says what another file is.
+  ///
+  /// - Throws: `AdapterError.notACheckpoint`, errors of the format.
+  public static func file(path: String) throws -> SafetensorsFile {
+    let file = try ReadableFile(path: path)
+    if let other = try InputProbe.otherThanSafetensors(file) {
+      throw AdapterError.notACheckpoint(source: path, found: other)
+    }
+    return try SafetensorsFile(file: file)
   }
 }

@@ -1,66 +1,137 @@
-internal import ByteIO
-internal import Safetensors
-internal import Tensors
+package import ByteIO
+package import HDF5
+internal import ResLoRAContainer
+package import Safetensors
+package import Tensors
 internal import TorchCheckpoint
 
 /// What lies at a path, looked at once for all formats: detection goes by content, never by name.
-struct InputProbe {
-  let path: String
-  let kind: Paths.Kind
-  /// The names in a folder; empty for a file.
-  let entries: [String]
-  /// The file opened as safetensors, its header checked; nil for other content.
-  let safetensors: SafetensorsFile?
-  /// The file opened as a torch archive; nil for other content.
-  let torch: TorchCheckpoint?
+package struct InputProbe {
+  package let path: String
+  package let kind: Paths.Kind
+  let content: Content
+  private let hdf5Reading: HDF5Reading
+
+  /// What was recognised.
+  enum Content {
+    /// A folder with its entries.
+    case folder([String])
+    /// A safetensors file, its header checked.
+    case safetensors(SafetensorsFile)
+    /// An archive of torch.save.
+    case torch(TorchCheckpoint)
+    /// A container, of which nothing but the first bytes was looked at.
+    case container(ReadableFile)
+    /// An HDF5 file, its objects listed.
+    case hdf5(HDF5File)
+    /// A JSON text.
+    case json(ReadableFile)
+  }
 
   /// Looks at a file or folder.
   ///
   /// - Throws: where nothing is there, or where content that is recognised turns out broken.
-  init(path: String) throws {
+  package init(path: String, hdf5: HDF5Reading = .inProcess) throws {
     self.path = path
+    hdf5Reading = hdf5
     kind = try Paths.kind(of: path)
-    entries = kind == .folder ? try Paths.entries(of: path) : []
-    guard kind != .folder else {
-      safetensors = nil
-      torch = nil
-      return
+    content =
+      kind == .folder
+      ? .folder(try Paths.entries(of: path)) : try Content(ReadableFile(path: path), hdf5)
+  }
+
+  /// Looks at a file inside the folder.
+  func entry(_ name: String) throws -> InputProbe {
+    try InputProbe(path: Paths.join(path, name), hdf5: hdf5Reading)
+  }
+
+  /// The names in a folder; empty for a file.
+  package var entries: [String] { if case .folder(let entries) = content { entries } else { [] } }
+
+  package var safetensors: SafetensorsFile? {
+    if case .safetensors(let file) = content { file } else { nil }
+  }
+
+  package var hdf5: HDF5File? { if case .hdf5(let file) = content { file } else { nil } }
+
+  package var container: ReadableFile? {
+    if case .container(let file) = content { file } else { nil }
+  }
+
+  package var isJSON: Bool { if case .json = content { true } else { false } }
+
+  /// What it is, for an error about what it is not.
+  package var summary: String {
+    switch content {
+    case .folder: "a folder without adapter_config.json or reslora_config.json"
+    case .safetensors, .torch: "a checkpoint"
+    case .container: "a container"
+    case .hdf5: "an HDF5 file that is no adapter of ours"
+    case .json: "a JSON text"
     }
-    let file = try ReadableFile(path: path)
+  }
+
+  /// The tensors of a checkpoint in one file, whether the file keeps the order in which they were
+  /// added, and what its reader warns of.
+  package var tensors: (source: any TensorSource, keepsOrder: Bool, warnings: [String])? {
+    switch content {
+    case .safetensors(let file): (file, false, [])
+    case .torch(let checkpoint): (checkpoint, true, checkpoint.warnings)
+    case .folder, .container, .hdf5, .json: nil
+    }
+  }
+}
+
+extension InputProbe.Content {
+  fileprivate init(_ file: ReadableFile, _ hdf5: HDF5Reading) throws {
     if try TorchFileFormat.of(file) != nil {
-      safetensors = nil
-      torch = try TorchCheckpoint(file: file)
+      self = .torch(try TorchCheckpoint(file: file))
       return
     }
-    if let other = try InputProbe.knownOther(file) {
-      throw AdapterError.notAnAdapter(source: path, found: other)
+    let prefix = try file.bytes(at: 0, count: min(file.size, 64))
+    if ContainerFile.isContainer(prefix: prefix) {
+      self = .container(file)
+    } else if HDF5File.isHDF5(prefix: prefix) {
+      self = .hdf5(try HDF5File(file: file, reading: hdf5))
+    } else if InputProbe.isText(prefix) {
+      self = .json(file)
+    } else if let other = InputProbe.knownOther(prefix) {
+      throw AdapterError.notAnAdapter(source: file.path, found: other)
+    } else {
+      // Whatever else it is, it is read as safetensors, whose errors say what is wrong with it.
+      self = .safetensors(try SafetensorsFile(file: file))
     }
-    // Whatever else it is, it is read as safetensors, whose errors say what is wrong with it.
-    safetensors = try SafetensorsFile(file: file)
-    torch = nil
+  }
+}
+
+extension InputProbe {
+  /// What a file is that is certainly no safetensors file; nil for others.
+  static func otherThanSafetensors(_ file: ReadableFile) throws -> String? {
+    if try TorchFileFormat.of(file) != nil { return "a checkpoint of torch.save" }
+    let prefix = try file.bytes(at: 0, count: min(file.size, 64))
+    if ContainerFile.isContainer(prefix: prefix) { return "a container" }
+    if HDF5File.isHDF5(prefix: prefix) { return "an HDF5 file" }
+    if isText(prefix) { return "a JSON text" }
+    return knownOther(prefix)
+  }
+
+  /// Whether the bytes begin a JSON text; the length with which a safetensors file begins has a
+  /// zero among its first bytes.
+  fileprivate static func isText(_ prefix: [UInt8]) -> Bool {
+    let start = prefix.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
+    return (start == UInt8(ascii: "{") || start == UInt8(ascii: "["))
+      && !prefix.prefix(8).contains(0)
   }
 
   /// Formats that are recognised only to say that they are not read.
-  private static func knownOther(_ file: ReadableFile) throws -> String? {
-    let prefix = try file.bytes(at: 0, count: min(file.size, 24))
+  fileprivate static func knownOther(_ prefix: [UInt8]) -> String? {
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) {
       return "a zip archive that torch.save did not write"
-    }
-    if prefix.starts(with: [0x89, 0x48, 0x44, 0x46]) {
-      return "an HDF5 file, which is not read yet"
     }
     if prefix.starts(with: "GGUF".utf8) { return "a GGUF file, which is not read" }
     if prefix.starts(with: "version https://git-lfs".utf8) {
       return "a Git LFS pointer; fetch the file itself with 'git lfs pull'"
     }
-    return nil
-  }
-
-  /// The tensors of a file, whether the file keeps the order in which they were added, and what
-  /// its reader warns of.
-  var tensors: (source: any TensorSource, keepsOrder: Bool, warnings: [String])? {
-    if let safetensors { return (safetensors, false, []) }
-    if let torch { return (torch, true, torch.warnings) }
     return nil
   }
 }

@@ -1,22 +1,46 @@
 internal import ByteIO
-internal import Tensors
+public import HDF5
+public import Tensors
 
 /// Norm windows given beside an adapter that stores none (Merging §3.5).
 public struct WindowsFile: Sendable {
   /// The file's path.
   public let path: String
 
+  /// The name of the format.
+  public let format: String
+
   private let windows: [(block: TensorName, windows: NormWindows)]
 
   /// Reads a norm-window file.
   ///
   /// - Throws: `SidecarError`, errors of reading.
-  public init(path: String) throws {
-    let file = try SidecarFile(path: path)
-    self.path = path
-    windows = try file.object.members.map { block, value in
-      (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: path))
+  public init(path: String, hdf5: HDF5Reading = .inProcess) throws {
+    try self.init(InputProbe(path: path, hdf5: hdf5))
+  }
+
+  /// Reads the windows in a JSON file, in an HDF5 file of windows, or of an adapter in any format.
+  package init(_ probe: InputProbe) throws {
+    path = probe.path
+    if probe.isJSON || probe.kind != .folder && probe.tensors != nil {
+      format = "norm windows in JSON"
+      let file = try SidecarFile(path: probe.path)
+      windows = try file.object.members.map { block, value in
+        (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: probe.path))
+      }
+    } else {
+      let adapter = try Adapter(probe, overrides: AdapterOverrides())
+      format = adapter.format
+      windows = adapter.blocks.filter { !$0.windows.isEmpty }.map { ($0.name, $0.windows) }
     }
+  }
+
+  /// Whether a file can be nothing but norm windows.
+  package static func matches(_ probe: InputProbe) -> Bool { probe.isJSON }
+
+  /// The blocks that have windows, in the order of the file.
+  public var blocks: [(name: TensorName, windows: NormWindows)] {
+    windows.map { ($0.block, $0.windows) }
   }
 
   /// Puts the windows into their blocks.
@@ -37,7 +61,8 @@ public struct WindowsFile: Sendable {
               block: name, kind: kind, found: window.values.count, capacity: capacity))
         }
       }
-      blocks[position].windows = windows
+      blocks[position].windows = NormWindows(
+        input: windows.input, projection: windows.projection, capacity: capacity)
     }
   }
 

@@ -11,6 +11,10 @@ public struct Adapter: Sendable {
   public let blocks: [Block]
   /// How they are linked.
   public let topology: Topology
+  /// Where it comes from and what its file carries along.
+  public let provenance: Provenance
+  /// What its file says of itself, for people: how it is compressed, its identity.
+  public let details: [(name: String, value: String)]
   /// What the reader concluded and a user should know, one line each.
   public let notes: [String]
 
@@ -18,7 +22,9 @@ public struct Adapter: Sendable {
   ///
   /// - Throws: `AdapterError` that names the block at fault.
   public init(
-    label: String, format: String, blocks: [Block], topology: Topology, notes: [String]
+    label: String, format: String, blocks: [Block], topology: Topology,
+    provenance: Provenance = Provenance(), details: [(name: String, value: String)] = [],
+    notes: [String]
   ) throws(AdapterError) {
     guard !blocks.isEmpty else { throw .noBlocks(source: label) }
     var names: Set<TensorName> = []
@@ -29,8 +35,10 @@ public struct Adapter: Sendable {
     self.format = format
     self.blocks = blocks
     self.topology = topology
+    self.provenance = provenance
+    self.details = details
     self.notes = notes
-    try checkLinks()
+    if let fault = Adapter.linkFaults(blocks, topology).first { throw fault }
   }
 
   /// The structure of the topology.
@@ -48,34 +56,47 @@ public struct Adapter: Sendable {
   /// Whether any block has norm windows.
   public var hasWindows: Bool { blocks.contains { !$0.windows.isEmpty } }
 
-  /// Shapes along every link (Merging §3.2).
+  /// The same adapter with what is known of its base weights, block by block.
+  ///
+  /// - Throws: `AdapterError`, which the same blocks do not give.
+  package func withBaseWeights(_ weights: [BaseWeight]) throws(AdapterError) -> Adapter {
+    var blocks = blocks
+    for (position, weight) in weights.enumerated() { blocks[position].base = weight }
+    return try Adapter(
+      label: label, format: format, blocks: blocks, topology: topology, provenance: provenance,
+      details: details, notes: notes)
+  }
+
+  /// Shapes that do not allow a link (Merging §3.2).
   ///
   /// Agreement with a predecessor is agreement with all before it, so only nearest ones are
   /// compared: a chain whose blocks all reach to its root costs no more than its length.
-  private func checkLinks() throws(AdapterError) {
+  static func linkFaults(_ blocks: [Block], _ topology: Topology) -> [AdapterError] {
+    var faults: [AdapterError] = []
     for (position, block) in blocks.enumerated() {
       guard let predecessor = topology.previous[position].map({ blocks[$0] }) else { continue }
-      func require(_ what: String, _ found: Int, _ expected: Int) throws(AdapterError) {
-        guard found == expected else {
-          throw .linkMismatch(
+      func require(_ what: String, _ found: Int, _ expected: Int) {
+        guard found != expected else { return }
+        faults.append(
+          .linkMismatch(
             block: block.name, predecessor: predecessor.name, what: what, found: found,
-            expected: expected)
-        }
+            expected: expected))
       }
-      switch structure {
+      switch topology.structure {
       case .plain: continue
-      case .inputShortcut: try require("in features", block.inFeatures, predecessor.inFeatures)
+      case .inputShortcut: require("in features", block.inFeatures, predecessor.inFeatures)
       case .blockShortcut:
-        try require("in features", block.inFeatures, predecessor.inFeatures)
-        try require("out features", block.outFeatures, predecessor.outFeatures)
+        require("in features", block.inFeatures, predecessor.inFeatures)
+        require("out features", block.outFeatures, predecessor.outFeatures)
       case .middleShortcut:
         guard topology.reach.limit > 0 else { continue }
-        try require("in features", block.inFeatures, predecessor.inFeatures)
-        try require("rank", block.rank, predecessor.rank)
+        require("in features", block.inFeatures, predecessor.inFeatures)
+        require("rank", block.rank, predecessor.rank)
         for (found, expected) in zip(block.a.ranks, predecessor.a.ranks) {
-          try require("rank of a stacked pair", found, expected)
+          require("rank of a stacked pair", found, expected)
         }
       }
     }
+    return faults
   }
 }

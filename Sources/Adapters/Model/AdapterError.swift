@@ -6,6 +6,8 @@ public enum AdapterError: DiagnosableError, Equatable {
   case noBlocks(source: String)
   /// Something else than an adapter.
   case notAnAdapter(source: String, found: String)
+  /// Something else than a base checkpoint.
+  case notACheckpoint(source: String, found: String)
   /// A pair of which A or B is missing, or a gap in the numbers of stacked pairs.
   case incompletePair(source: String, block: TensorName, pair: Int)
   /// Two blocks of one name.
@@ -25,7 +27,7 @@ public enum AdapterError: DiagnosableError, Equatable {
   /// A NaN or an infinity in a factor.
   case nonFinite(source: String, tensor: TensorName, found: Double)
   /// A finite element of a factor that becomes infinite in the dtype it is to be written in.
-  case overflow(block: TensorName, dtype: DType, found: Double)
+  case overflow(tensor: TensorName, dtype: DType, found: Double)
   /// A predecessor that is no block.
   case unknownPredecessor(block: TensorName, found: TensorName)
   /// A block that is its own predecessor, at once or over others.
@@ -33,11 +35,20 @@ public enum AdapterError: DiagnosableError, Equatable {
   /// Linked blocks whose shapes do not allow the link.
   case linkMismatch(
     block: TensorName, predecessor: TensorName, what: String, found: Int, expected: Int)
+  /// An adapter with links, and a format that holds none.
+  case notPlain(format: String, structure: Structure)
+  /// Several pairs on one linear, and a format that holds one.
+  case stackedPairs(format: String, block: TensorName, found: Int)
   /// The source says nothing about something the adapter needs.
   case unstated(source: String, what: String, advice: String)
 
-  /// Content problems are bad data.
-  public var failureKind: FailureKind { .badData }
+  /// Content problems are bad data; what a format can't hold is a wrong request.
+  public var failureKind: FailureKind {
+    switch self {
+    case .notPlain, .stackedPairs: .usage
+    default: .badData
+    }
+  }
 
   /// One line for the user.
   public var description: String {
@@ -46,7 +57,10 @@ public enum AdapterError: DiagnosableError, Equatable {
       "\(source.escapedForTerminal): no adapter tensors in it"
     case .notAnAdapter(let source, let found):
       "\(source.escapedForTerminal): no adapter (found \(found), expected a PEFT folder, a published "
-        + "ResLoRA checkpoint or a ResLoRA safetensors file)"
+        + "ResLoRA checkpoint, or a .reslora, HDF5 or safetensors file of ours)"
+    case .notACheckpoint(let source, let found):
+      "\(source.escapedForTerminal): no base checkpoint (found \(found), expected a safetensors file "
+        + "or a folder of them)"
     case .incompletePair(let source, let block, let pair):
       "\(source.escapedForTerminal): block '\(block)': pair \(pair) is incomplete "
         + "(expected A and B of every pair, numbered from 0 without a gap)"
@@ -72,8 +86,8 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .nonFinite(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': not finite (found \(found)); "
         + "pass --allow-nonfinite to go on"
-    case .overflow(let block, let dtype, let found):
-      "block '\(block)': a factor does not fit \(dtype.rawValue) (found \(found)); "
+    case .overflow(let tensor, let dtype, let found):
+      "tensor '\(tensor)': does not fit \(dtype.rawValue) (found \(found)); "
         + "write it with a wider --dtype"
     case .unknownPredecessor(let block, let found):
       "block '\(block)': predecessor is not in the adapter (found '\(found)')"
@@ -82,6 +96,12 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .linkMismatch(let block, let predecessor, let what, let found, let expected):
       "block '\(block)': \(what) differ from those of its predecessor '\(predecessor)' "
         + "(found \(found), expected \(expected))"
+    case .notPlain(let format, let structure):
+      "a \(format) holds no links (found \(structure.rawValue), expected plain); merge the adapter "
+        + "first"
+    case .stackedPairs(let format, let block, let found):
+      "block '\(block)': a \(format) holds one pair of each block (found \(found)); "
+        + "'merge --method none' joins those of a plain LoRA"
     case .unstated(let source, let what, let advice):
       "\(source.escapedForTerminal): says nothing of the \(what); \(advice)"
     }

@@ -12,12 +12,15 @@ public struct Block: Sendable {
   public let scaling: Double
   /// The norms collected in training; empty where the source has none.
   public var windows: NormWindows
+  /// What is known of the linear's weight; nil where the source says nothing.
+  public var base: BaseWeight?
 
   /// Checks that the factors fit each other.
   ///
   /// - Throws: `AdapterError.rankMismatch`, `AdapterError.badScaling`.
   public init(
-    name: TensorName, a: Factor, b: Factor, scaling: Double, windows: NormWindows = NormWindows()
+    name: TensorName, a: Factor, b: Factor, scaling: Double, windows: NormWindows = NormWindows(),
+    base: BaseWeight? = nil
   ) throws(AdapterError) {
     guard a.ranks == b.ranks else {
       throw .rankMismatch(block: name, rowsOfA: a.rows, columnsOfB: b.columns)
@@ -28,6 +31,7 @@ public struct Block: Sendable {
     self.b = b
     self.scaling = scaling
     self.windows = windows
+    self.base = base
   }
 
   /// The rank r, over all stacked pairs.

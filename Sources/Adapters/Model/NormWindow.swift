@@ -1,8 +1,5 @@
-/// The Frobenius norms of the last batches a block saw in training, oldest first (Merging §3.5).
+/// The Frobenius norms of the last batches a block saw in training, oldest first (Adapter §1.5).
 public struct NormWindow: Sendable, Equatable {
-  /// How many norms a window holds where nothing else is said.
-  public static let defaultCapacity = 100
-
   /// The norms, oldest to newest.
   public let values: [Double]
 
@@ -17,15 +14,24 @@ public struct NormWindow: Sendable, Equatable {
 
 /// The norm windows of one block.
 public struct NormWindows: Sendable, Equatable {
+  /// How many norms a window holds where nothing else is said.
+  public static let defaultCapacity = 100
+
   /// Norms of the input, `‖x‖`.
   public let input: NormWindow
   /// Norms of the projection, `‖A x‖`.
   public let projection: NormWindow
+  /// How many norms each window holds at most.
+  public let capacity: Int
 
   /// Wraps both windows.
-  public init(input: NormWindow = NormWindow([]), projection: NormWindow = NormWindow([])) {
+  public init(
+    input: NormWindow = NormWindow([]), projection: NormWindow = NormWindow([]),
+    capacity: Int = NormWindows.defaultCapacity
+  ) {
     self.input = input
     self.projection = projection
+    self.capacity = capacity
   }
 
   /// Whether neither window has a norm.

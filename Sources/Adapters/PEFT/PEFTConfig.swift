@@ -6,6 +6,8 @@ struct PEFTConfig {
   static let fileName = "adapter_config.json"
 
   let file: SidecarFile
+  /// The base model's name or path, for people: it is never opened.
+  let baseModel: String?
   private let rank: Int
   private let alpha: Double
   private let usesRankStabilisation: Bool
@@ -26,6 +28,9 @@ struct PEFTConfig {
     }
     guard let alpha = try file.number("lora_alpha") else {
       throw file.failure(.missing(key: "lora_alpha", expected: "a number"))
+    }
+    baseModel = file.object["base_model_name_or_path"]?.string.flatMap {
+      $0.isEmpty || $0.utf8.contains(0) ? nil : $0
     }
     self.rank = rank
     self.alpha = alpha

@@ -1,32 +1,78 @@
-public import Tensors
 internal import ByteIO
+internal import ResLoRAContainer
+internal import Safetensors
+internal import Tensors
 
-extension PlainLoRA {
-  /// Writes a folder that PEFT loads (Merging §5.3): `adapter_model.safetensors` and
-  /// `adapter_config.json`, which appear together or not at all.
-  ///
-  /// - Parameter dtype: the dtype of all tensors, or nil for those the blocks state.
-  /// - Throws: `FileError.exists`, errors of computing the factors and of writing.
-  public func writePEFTFolder(to path: String, dtype: DType?, replacing: Bool) throws {
+/// A folder that PEFT loads (Merging §5.3): `adapter_model.safetensors` and `adapter_config.json`,
+/// which appear together or not at all.
+extension PEFTFolder: WritableAdapterFormat {
+  static let identifier = "peft"
+  static let fileExtensions: [String] = []
+
+  private static let tensorFileName = "adapter_model.safetensors"
+
+  static func checkOutput(at path: String, replacing: Bool) throws {
+    try OutputFolder.check(
+      path: path, names: [PEFTConfig.fileName, tensorFileName], replacing: replacing)
+  }
+
+  static func check(_ file: AdapterFileContent, for path: String) throws {
+    guard file.content.structure == .plain else {
+      throw AdapterError.notPlain(format: name, structure: file.content.structure)
+    }
+    for block in file.content.blocks where block.pairs > 1 {
+      throw AdapterError.stackedPairs(format: name, block: block.name, found: block.pairs)
+    }
+    _ = try renamed(file)
+  }
+
+  static func losses(of file: AdapterFileContent) -> [String] {
+    var losses: [String] = []
+    if file.content.blocks.contains(where: { !$0.windows.isEmpty }) {
+      losses.append("norm windows")
+    }
+    if !file.content.metadata.isEmpty { losses.append("metadata") }
+    if file.content.blocks.contains(where: { $0.base != nil }) {
+      losses.append("hashes and statistics of base weights")
+    }
+    losses += file.attachments.map { "chunk '\($0.type)'" }
+    return losses.map { "\($0) have no place in a \(name) and are left out" }
+  }
+
+  static func write(_ file: AdapterFileContent, to path: String, _ options: WriteOptions) throws {
     let folder = try OutputFolder(
-      path: path, names: PEFTOutput.fileNames, replacing: replacing)
-    try writeFactors(
-      to: folder.path(of: PEFTOutput.tensorFileName), dtype: dtype,
-      metadata: [("format", "pt")], replacing: false, aName: PEFTKeys.a(of:), bName: PEFTKeys.b(of:)
-    )
-    let config = PEFTConfigText(blocks).json.serialized(indented: true)
+      path: path, names: [PEFTConfig.fileName, tensorFileName], replacing: options.replacing)
+    try SafetensorsWriter.write(
+      renamed(file), metadata: [("format", "pt")], to: folder.path(of: tensorFileName),
+      replacing: false, progress: options.progress)
+    let config = PEFTConfigText(file).json.serialized(indented: true)
     try OutputFile.write(
       Array(config.utf8), to: folder.path(of: PEFTConfig.fileName), replacing: false)
     try folder.commit()
   }
-}
 
-/// The files of a PEFT folder.
-public enum PEFTOutput {
-  static let tensorFileName = "adapter_model.safetensors"
-
-  /// The names of all files that are written.
-  public static let fileNames: Set = [PEFTConfig.fileName, tensorFileName]
+  /// The tensors under PEFT's names; its prefix makes `x` of `base_model.model.x` too, so two may
+  /// become one, which is refused.
+  private static func renamed(_ file: AdapterFileContent) throws -> RenamedTensors {
+    var modules: Set<TensorName> = []
+    for block in file.content.blocks where !modules.insert(PEFTKeys.module(of: block.name)).inserted
+    {
+      throw AdapterError.duplicateBlock(block.name)
+    }
+    return try RenamedTensors(
+      label: file.tensors.label,
+      file.content.blocks.enumerated().flatMap { position, block in
+        [
+          (
+            PEFTKeys.a(of: block.name), TensorReference(source: file.tensors, index: 2 * position)
+          ),
+          (
+            PEFTKeys.b(of: block.name),
+            TensorReference(source: file.tensors, index: 2 * position + 1)
+          ),
+        ]
+      })
+  }
 }
 
 /// The `adapter_config.json` of a plain LoRA.
@@ -36,8 +82,20 @@ struct PEFTConfigText {
   private(set) var rankPattern: [(key: String, value: Int)] = []
   private(set) var alphaPattern: [(key: String, value: Double)] = []
   private let names: [TensorName]
+  private let baseModel: String?
 
-  init(_ blocks: [PlainBlock]) {
+  init(_ file: AdapterFileContent) {
+    self.init(
+      zip(file.content.blocks, 0...).map { block, position in
+        let (a, b) = (file.tensors.tensors[2 * position], file.tensors.tensors[2 * position + 1])
+        return PlainBlock(
+          name: block.name, rank: a.shape[0], inFeatures: a.shape[1], outFeatures: b.shape[0],
+          scaling: block.scaling, aDType: a.dtype, bDType: b.dtype)
+      }, baseModel: file.content.baseModel)
+  }
+
+  init(_ blocks: [PlainBlock], baseModel: String? = nil) {
+    self.baseModel = baseModel
     names = blocks.map { PEFTKeys.module(of: $0.name) }
     rank = PEFTConfigText.mostCommon(blocks.map(\.rank))
     alpha = PEFTConfigText.mostCommon(blocks.map(PEFTConfigText.alpha))
@@ -56,7 +114,7 @@ struct PEFTConfigText {
     return .members([
       "alpha_pattern": object(alphaPattern, PEFTConfigText.number),
       "auto_mapping": .null,
-      "base_model_name_or_path": .null,
+      "base_model_name_or_path": baseModel.map(JSONValue.string) ?? .null,
       "bias": .string("none"),
       "fan_in_fan_out": .bool(false),
       "inference_mode": .bool(true),

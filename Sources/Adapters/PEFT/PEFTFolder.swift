@@ -11,14 +11,18 @@ enum PEFTFolder: AdapterFormat {
     probe.kind == .folder && probe.entries.contains(PEFTConfig.fileName)
   }
 
-  static func describe(_ probe: InputProbe) throws -> AdapterDescription {
+  static func read(_ probe: InputProbe, _ check: RuleCheck) throws -> UncheckedAdapter? {
+    try check.attempt(nil) { try read(probe) }
+  }
+
+  private static func read(_ probe: InputProbe) throws -> UncheckedAdapter {
     let config = try PEFTConfig(path: Paths.join(probe.path, PEFTConfig.fileName))
     guard let fileName = fileNames.first(where: probe.entries.contains) else {
       throw AdapterError.unstated(
         source: probe.path, what: "adapter's tensors",
         advice: "expected \(fileNames[0]) beside the config")
     }
-    guard let (source, _, warnings) = try InputProbe(path: Paths.join(probe.path, fileName)).tensors
+    guard let (source, _, warnings) = try probe.entry(fileName).tensors
     else { throw AdapterError.noBlocks(source: probe.path) }
     var factors: [TensorName: (a: Int?, b: Int?)] = [:]
     var unexpected: [TensorName] = []
@@ -54,8 +58,8 @@ enum PEFTFolder: AdapterFormat {
       }
       return try Block(name: module, a: down, b: up, scaling: config.scaling(of: module))
     }
-    return AdapterDescription(
+    return UncheckedAdapter(
       label: probe.path, format: name, blocks: blocks, previous: blocks.map { _ in nil },
-      structure: .plain, notes: warnings)
+      structure: .plain, provenance: Provenance(baseModel: config.baseModel), notes: warnings)
   }
 }

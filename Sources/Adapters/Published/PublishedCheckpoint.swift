@@ -20,17 +20,21 @@ enum PublishedCheckpoint: AdapterFormat {
     return probe.tensors?.source.tensors.contains { PublishedKeys.matches($0.name) } ?? false
   }
 
-  static func describe(_ probe: InputProbe) throws -> AdapterDescription {
-    guard probe.kind == .folder else { return try describe(file: probe, label: probe.path) }
+  static func read(_ probe: InputProbe, _ check: RuleCheck) throws -> UncheckedAdapter? {
+    try check.attempt(nil) { try read(probe) }
+  }
+
+  private static func read(_ probe: InputProbe) throws -> UncheckedAdapter {
+    guard probe.kind == .folder else { return try read(file: probe, label: probe.path) }
     guard let name = fileNames.first(where: probe.entries.contains) else {
       throw AdapterError.unstated(
         source: probe.path, what: "adapter's tensors",
         advice: "expected one of \(fileNames.joined(separator: ", ")) beside the config")
     }
-    return try describe(file: InputProbe(path: Paths.join(probe.path, name)), label: probe.path)
+    return try read(file: probe.entry(name), label: probe.path)
   }
 
-  private static func describe(file: InputProbe, label: String) throws -> AdapterDescription {
+  private static func read(file: InputProbe, label: String) throws -> UncheckedAdapter {
     guard let (source, keepsOrder, warnings) = file.tensors else {
       throw AdapterError.notAnAdapter(
         source: file.path, found: "neither safetensors nor torch.save")
@@ -56,7 +60,7 @@ enum PublishedCheckpoint: AdapterFormat {
         "\(count) other \(count == 1 ? "tensor in the file is" : "tensors in the file are") "
           + "no part of the adapter")
     }
-    return AdapterDescription(
+    return UncheckedAdapter(
       label: label, format: name, blocks: links.order.map { blocks[$0] },
       previous: links.order.map { position in links.previous[position].map { blocks[$0].name } },
       structure: config.structure, reach: config.reach, isInferred: true,

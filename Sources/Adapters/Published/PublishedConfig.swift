@@ -36,7 +36,7 @@ struct PublishedConfig {
     targetLetters = (try file.string("target_modules") ?? "").lowercased()
       .split(separator: ".").map(String.init)
     windowCapacity =
-      try file.integer("merge_4_len", in: 1...(1 << 20)) ?? NormWindow.defaultCapacity
+      try file.integer("merge_4_len", in: 1...(1 << 20)) ?? NormWindows.defaultCapacity
   }
 
   /// The config beside a checkpoint file in `folder`, or nil where there is none.

@@ -19,20 +19,25 @@ enum BaseStatistics {
     let rights: [Matrix]
   }
 
-  /// Statistics for `s B A`, and for ms with the predecessors' A as well.
+  /// Statistics for `s B A`, and for ms with the predecessors' A as well: of the base where it is
+  /// given, else those that the adapter carries.
   static func ofLinkedFactors(
     _ adapter: Adapter, _ inputs: MergeInputs
   ) throws -> [BlockStatistics] {
-    try gather(adapter, inputs) { position in
-      let predecessors =
-        adapter.structure == .middleShortcut ? adapter.topology.predecessors(of: position) : []
-      return Factors(
-        leftTransposed: try adapter.blocks[position].b
-          .load(allowingNonFinite: inputs.allowsNonFinite).transposed,
-        rights: try ([position] + predecessors).map {
-          try adapter.blocks[$0].a.load(allowingNonFinite: inputs.allowsNonFinite)
-        })
-    }
+    if inputs.base == nil { return try stored(with: adapter, inputs) }
+    return try gather(adapter, inputs) { try linkedFactors(adapter, $0, inputs) }
+  }
+
+  /// A block's B, its own A and, for ms, those of its predecessors.
+  static func linkedFactors(
+    _ adapter: Adapter, _ position: Int, _ inputs: MergeInputs
+  ) throws -> Factors {
+    Factors(
+      leftTransposed: try adapter.blocks[position].b
+        .load(allowingNonFinite: inputs.allowsNonFinite).transposed,
+      rights: try linked(adapter, position).map {
+        try adapter.blocks[$0].a.load(allowingNonFinite: inputs.allowsNonFinite)
+      })
   }
 
   /// Statistics for `(B A)ᵀ`.
@@ -88,7 +93,7 @@ enum BaseStatistics {
   }
 
   /// `⟨Lᵀ L, R_k R_lᵀ⟩` for all k and l.
-  private static func gram(_ factors: Factors) -> [[Double]] {
+  static func gram(_ factors: Factors) -> [[Double]] {
     let left = factors.leftTransposed.rowGram
     let transposed = factors.rights.map(\.transposed)
     return factors.rights.map { right in transposed.map { left.dot(right.times($0)) } }

@@ -2,6 +2,7 @@ import Adapters
 import ArgumentParser
 import ByteIO
 import Comparing
+import Contents
 import Tensors
 
 /// `diff`: two sets of tensors, tensor by tensor.
@@ -33,7 +34,7 @@ struct DiffCommand: ParsableCommand {
 
   func run() throws {
     let comparison = try TensorComparison(
-      StoredTensors.open(path: a), StoredTensors.open(path: b),
+      StoredTensors.open(path: a, hdf5: .isolated), StoredTensors.open(path: b, hdf5: .isolated),
       tolerance: .init(absolute: atol, relative: rtol), threads: common.threadCount,
       progress: Interruption.check)
     try common.print(json(comparison), text(comparison))

@@ -27,6 +27,7 @@ struct FoldCommand: ParsableCommand {
 
   @OptionGroup var merge: MergeOptions
   @OptionGroup var source: AdapterOptions
+  @OptionGroup var output: OutputPathOption
   @OptionGroup var target: OutputOptions
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
@@ -38,9 +39,9 @@ struct FoldCommand: ParsableCommand {
         "--into takes one safetensors file; \(into.escapedForTerminal) is a folder, and folding into "
           + "a sharded checkpoint is not supported yet")
     }
-    let input = try Adapter(path: adapter, overrides: source.overrides())
-    let base = try SafetensorsFile(path: into)
-    let output = target.output ?? Paths.withoutExtension(into) + "-folded.safetensors"
+    let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
+    let base = try BaseCheckpoint.file(path: into)
+    let output = self.output.path ?? Paths.withoutExtension(into) + "-folded.safetensors"
     try target.check(
       output, against: [adapter, into, source.windows, source.topology] + input.files)
     try OutputFile.check(path: output, replacing: target.force)

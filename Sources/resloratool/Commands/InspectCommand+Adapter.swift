@@ -3,16 +3,20 @@ import ByteIO
 import Tensors
 
 /// What `inspect` shows of an adapter.
-struct AdapterDescriptionOutput: InspectDescription {
+struct AdapterDescription: InspectDescription {
   private let path: String
   private let adapter: Adapter
   private let norms: [(a: Double, b: Double)]
+  private let tensors: TensorListing?
+  private let drawsTopology: Bool
 
-  var warnings: [String] { [] }
-
-  init(_ path: String, _ adapter: Adapter) throws {
+  init(
+    _ path: String, _ adapter: Adapter, _ tensors: TensorListing?, drawsTopology: Bool
+  ) throws {
     self.path = path
     self.adapter = adapter
+    self.tensors = tensors
+    self.drawsTopology = drawsTopology
     norms = try adapter.blocks.map { block in
       try Interruption.check()
       return (
@@ -27,12 +31,7 @@ struct AdapterDescriptionOutput: InspectDescription {
   }
 
   var json: JSONValue {
-    func window(_ window: NormWindow) -> JSONValue {
-      .members([
-        "count": .integer(window.values.count), "mean": window.mean.map(JSONValue.double) ?? .null,
-      ])
-    }
-    return .members([
+    .members([
       "path": .string(path),
       "format": .string(adapter.format),
       "structure": .string(adapter.structure.rawValue),
@@ -50,15 +49,27 @@ struct AdapterDescriptionOutput: InspectDescription {
             "previous": previous(index).map { .string($0.string) } ?? .null,
             "norm_a": .double(norms[index].a),
             "norm_b": .double(norms[index].b),
-            "windows": .members([
-              "input": window(block.windows.input), "projection": window(block.windows.projection),
-            ]),
+            "windows": block.windows.summary,
+            "base": block.base?.summary,
           ])
         }),
       "parameters": .integer(adapter.parameterCount),
       "bytes": .integer(adapter.byteCount),
+      "base_model": adapter.provenance.baseModel.map(JSONValue.string),
+      "metadata": .texts(adapter.provenance.metadata),
+      "details": .texts(adapter.details.map { ($0.name, $0.value) }),
+      "chains": drawsTopology ? chains : nil,
+      "tensors": tensors?.json,
       "notes": .array(adapter.notes.map(JSONValue.string)),
     ])
+  }
+
+  /// The chains by the names of their blocks.
+  private var chains: JSONValue {
+    .array(
+      adapter.topology.chains.map { chain in
+        .array(chain.map { .string(adapter.blocks[$0].name.string) })
+      })
   }
 
   var text: String {
@@ -76,7 +87,67 @@ struct AdapterDescriptionOutput: InspectDescription {
         block.windows.projection.mean.map(Format.number) ?? "",
       ])
     }
-    return AdapterSummary.text(path, adapter) + "\n" + table.text
+    var text = AdapterSummary.text(path, adapter) + provenance + "\n" + table.text
+    if drawsTopology { text += "\n" + TopologyDrawing(adapter).text }
+    if let tensors { text += "\n" + tensors.text }
+    return text
+  }
+
+  private var provenance: String {
+    var lines = adapter.details.map { "\($0.name): \($0.value.escapedForTerminal)" }
+    if let model = adapter.provenance.baseModel {
+      lines.append("base model: \(model.escapedForTerminal)")
+    }
+    lines += MetadataLines.of(adapter.provenance.metadata)
+    let known = adapter.blocks.filter { $0.base != nil }.count
+    if known > 0 {
+      let measured = adapter.blocks.filter { $0.base?.statistics != nil }.count
+      lines.append(
+        "base weights: hashes of \(known), statistics of \(measured) of \(adapter.blocks.count)")
+    }
+    return lines.map { $0 + "\n" }.joined()
+  }
+}
+
+/// Metadata for people: values cut to a line.
+enum MetadataLines {
+  static func of(_ metadata: [(key: String, value: String)]) -> [String] {
+    metadata.map { key, value in
+      "metadata \(key.escapedForTerminal): \(String(value.prefix(200)).escapedForTerminal)"
+    }
+  }
+}
+
+extension NormWindows {
+  /// How many norms there are and their means.
+  var summary: JSONValue {
+    func window(_ window: NormWindow) -> JSONValue {
+      .members([
+        "count": .integer(window.values.count), "mean": window.mean.map(JSONValue.double) ?? .null,
+      ])
+    }
+    return .members([
+      "input": window(input), "projection": window(projection), "capacity": .integer(capacity),
+    ])
+  }
+}
+
+extension BaseWeight {
+  fileprivate var summary: JSONValue {
+    .members([
+      "tensor": .string(tensor.name.string), "dtype": .string(tensor.dtype.rawValue),
+      "shape": .array(tensor.shape.map(JSONValue.integer)), "sha256": .string(sha256),
+      "squared_norm": statistics.map { .double($0.squaredNorm) },
+    ])
+  }
+}
+
+extension JSONValue {
+  /// An object of texts; of keys that occur twice the first counts.
+  static func texts(_ texts: [(key: String, value: String)]) -> JSONValue {
+    var object = JSONObject()
+    for (key, value) in texts { _ = object.append(key, .string(value)) }
+    return .object(object)
   }
 }
 

@@ -1,35 +1,77 @@
+import Activations
 import Adapters
 import ArgumentParser
 import ByteIO
+import Contents
+import HDF5
+import Tensors
 
 /// `inspect`: what is in a file or folder.
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what is in an adapter or checkpoint, in any format.")
+    abstract: "Show what is in an adapter, checkpoint or file of activations, in any format.")
 
   @Argument(help: "Files or folders.")
   var paths: [String]
 
-  @OptionGroup var adapter: AdapterOptions
+  @Flag(help: "List the tensors as they are stored.")
+  var tensors = false
+
+  @Flag(help: "List the tensors with smallest, largest and mean element, deviation and norm.")
+  var stats = false
+
+  @Flag(help: "Draw which block follows which.")
+  var topology = false
+
+  @Option(
+    name: .customLong("topology-file"),
+    help: ArgumentHelp("Which block follows which (JSON).", valueName: "file"))
+  var topologyFile: String?
+
+  @OptionGroup var stated: StatedOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let overrides = try adapter.overrides()
+    let overrides = try stated.overrides(topology: topologyFile)
     let descriptions = try paths.map { path in
       try Interruption.check()
       let description: any InspectDescription =
-        switch try PathContent(path: path, overrides: overrides) {
-        case .adapter(let adapter): try AdapterDescriptionOutput(path, adapter)
-        case .checkpoint(let checkpoint): CheckpointDescriptionOutput(path, checkpoint)
+        switch try PathContent(path: path, overrides: overrides, hdf5: .isolated) {
+        case .adapter(let adapter):
+          try AdapterDescription(
+            path, adapter, try listing { (try adapter.storedTensors(), adapter.tensorFiles) },
+            drawsTopology: topology)
+        case .checkpoint(let checkpoint):
+          CheckpointDescription(
+            path, checkpoint,
+            try TensorListing(
+              checkpoint.source, files: checkpoint.files, withStatistics: stats, common))
+        case .activations(let file):
+          ActivationsDescription(
+            path, file,
+            try listing { (file.matrices, file.matrices.tensors.map { _ in Paths.name(of: path) }) }
+          )
+        case .windows(let file): WindowsDescription(path, file)
         }
       common.warn(description.warnings)
       return description
     }
     try common.print(
       descriptions.count == 1
-        ? descriptions[0].json : .members(["files": .array(descriptions.map(\.json))]),
-      descriptions.map(\.text).joined(separator: "\n"))
+        ? descriptions[0].json : .members(["files": .array(descriptions.map { $0.json })]),
+      descriptions.map { $0.text }.joined(separator: "\n"))
+  }
+}
+
+extension InspectCommand {
+  /// The tensors of one file or folder, where they were asked for.
+  private func listing(
+    _ tensors: () throws -> (source: any TensorSource, files: [String])
+  ) throws -> TensorListing? {
+    guard self.tensors || stats else { return nil }
+    let (source, files) = try tensors()
+    return try TensorListing(source, files: files, withStatistics: stats, common)
   }
 }
 
@@ -38,4 +80,8 @@ protocol InspectDescription {
   var json: JSONValue { get }
   var text: String { get }
   var warnings: [String] { get }
+}
+
+extension InspectDescription {
+  var warnings: [String] { [] }
 }

@@ -10,14 +10,9 @@ struct MergeCommand: ParsableCommand {
     commandName: "merge",
     abstract: "Merge a ResLoRA adapter into a plain LoRA.",
     discussion: """
-      Writes a folder that PEFT loads, or one safetensors file. The report tells the merge factors \
+      Writes a folder that PEFT loads, or one file of any format that convert writes. The report tells the merge factors \
       and the norm of what each block adds.
       """)
-
-  /// How the result is stored.
-  enum Layout: String, ExpressibleByArgument, CaseIterable {
-    case peft, safetensors
-  }
 
   @Argument(help: "The adapter: a file or folder in any format.")
   var adapter: String
@@ -26,59 +21,46 @@ struct MergeCommand: ParsableCommand {
     help: ArgumentHelp("Base weights: needed by bw, and for folded norms.", valueName: "path"))
   var base: String?
 
-  @Option(
-    help: "How to store the result (default: by the output's extension, else peft).")
-  var layout: Layout?
-
   @OptionGroup var merge: MergeOptions
   @OptionGroup var source: AdapterOptions
+  @OptionGroup var output: OutputPathOption
+  @OptionGroup var storage: FormatOption
   @OptionGroup var target: OutputOptions
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let input = try Adapter(path: adapter, overrides: source.overrides())
+    let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
     let base = try base.map { try BaseCheckpoint(path: $0) }
     common.warn(base?.warnings ?? [])
     let (method, _) = try MergeMethods.choose(merge.method, for: input, hasBase: base != nil)
-    let (output, layout) = try destination(method.name)
-    try checkOutput(output, layout, input)
+    let (output, format) = try destination(method.name)
+    try target.check(
+      output, against: [adapter, self.base, source.windows, source.topology] + input.files)
+    try format.checkOutput(at: output, replacing: target.force)
     let result = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
     try Interruption.check()
-    if !target.isDryRun {
-      let dtype = target.dtype?.dtype
-      switch layout {
-      case .peft: try result.lora.writePEFTFolder(to: output, dtype: dtype, replacing: target.force)
-      case .safetensors:
-        try result.lora.writeSafetensors(to: output, dtype: dtype, replacing: target.force)
-      }
+    let file = try AdapterFileContent(
+      result.lora, provenance: Provenance(baseModel: input.provenance.baseModel),
+      dtype: target.dtype?.dtype)
+    if target.isDryRun {
+      try format.check(file, for: output)
+    } else {
+      let bar = ProgressBar("writing", isQuiet: common.quiet)
+      defer { bar.finish() }
+      try format.write(file, to: output, options: storage.writeOptions(target, common, bar))
     }
     let report = MergeReport(
-      input, result, output: output, dtype: target.dtype?.dtype, isDryRun: target.isDryRun)
+      input, result, output: output, byteCount: file.byteCount, isDryRun: target.isDryRun)
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
   }
 
-  /// Where the result goes and how it is stored.
-  private func destination(_ method: String) throws -> (path: String, layout: Layout) {
-    guard let output = target.output else {
-      let layout = layout ?? .peft
-      let stem = try DefaultName.stem(of: adapter) + "-" + method
-      return (layout == .peft ? stem : stem + ".safetensors", layout)
-    }
-    let byExtension: Layout =
-      Paths.fileExtension(of: output) == "safetensors" ? .safetensors : .peft
-    return (output, layout ?? byExtension)
-  }
-
-  private func checkOutput(_ output: String, _ layout: Layout, _ input: Adapter) throws {
-    try target.check(
-      output, against: [adapter, base, source.windows, source.topology] + input.files)
-    switch layout {
-    case .peft:
-      try OutputFolder.check(
-        path: output, names: PEFTOutput.fileNames, replacing: target.force)
-    case .safetensors: try OutputFile.check(path: output, replacing: target.force)
-    }
+  /// Where the result goes and how it is stored: a PEFT folder unless something else is said.
+  private func destination(_ method: String) throws -> (path: String, format: AdapterOutputFormat) {
+    let format = output.path.flatMap(storage.format(for:)) ?? storage.format ?? .peft
+    if let output = output.path { return (output, format) }
+    let stem = try DefaultName.stem(of: adapter) + "-" + method
+    return (format.fileExtensions.first.map { "\(stem).\($0)" } ?? stem, format)
   }
 }

@@ -8,25 +8,18 @@ struct MergeReport {
   private let adapter: Adapter
   private let result: Merge.Result
   private let output: String
-  private let dtype: DType?
+  /// The size of the tensors written.
+  private let byteCount: Int
   private let isDryRun: Bool
 
   init(
-    _ adapter: Adapter, _ result: Merge.Result, output: String, dtype: DType?, isDryRun: Bool
+    _ adapter: Adapter, _ result: Merge.Result, output: String, byteCount: Int, isDryRun: Bool
   ) {
     self.adapter = adapter
     self.result = result
     self.output = output
-    self.dtype = dtype
+    self.byteCount = byteCount
     self.isDryRun = isDryRun
-  }
-
-  /// The size of the tensors written.
-  private var byteCount: Int {
-    result.lora.blocks.reduce(0) { sum, block in
-      sum + block.rank * block.inFeatures * (dtype ?? block.aDType).bitWidth / 8
-        + block.rank * block.outFeatures * (dtype ?? block.bDType).bitWidth / 8
-    }
   }
 
   var json: JSONValue {

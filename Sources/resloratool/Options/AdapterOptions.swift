@@ -1,11 +1,29 @@
 public import Adapters
 public import ArgumentParser
+import HDF5
 
 extension RootRule: ExpressibleByArgument {}
 
 /// The adapter and what is stated beside it.
 struct AdapterOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Norm windows kept beside the adapter (JSON).", valueName: "file"))
+  @OptionGroup var stated: StatedOptions
+
+  @Option(
+    name: [.customLong("topology"), .customLong("topology-file")],
+    help: ArgumentHelp("Which block follows which (JSON).", valueName: "file"))
+  var topology: String?
+
+  var windows: String? { stated.windows }
+
+  /// Reads the files and collects the overrides.
+  func overrides() throws -> AdapterOverrides { try stated.overrides(topology: topology) }
+}
+
+/// What is stated beside an adapter, the topology aside: `inspect` has another use for that word.
+struct StatedOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Norm windows kept beside the adapter: JSON, HDF5, or another adapter's.", valueName: "file"))
   var windows: String?
 
   @Option(help: "What the root of an input-shortcut chain takes for its missing predecessor.")
@@ -16,20 +34,16 @@ struct AdapterOptions: ParsableArguments {
     help: ArgumentHelp("How many predecessors bs and ms reach back to; -1: all.", valueName: "n"))
   var preNum: Int?
 
-  @Option(help: ArgumentHelp("Which block follows which (JSON).", valueName: "file"))
-  var topology: String?
-
   func validate() throws {
     if let preNum, PredecessorCount(preNum) == nil {
       throw ValidationError("--pre-num must be -1 or more")
     }
   }
 
-  /// Reads the files and collects the overrides.
-  func overrides() throws -> AdapterOverrides {
+  func overrides(topology: String?) throws -> AdapterOverrides {
     AdapterOverrides(
       topology: try topology.map { try TopologyFile(path: $0) }, root: root,
       reach: preNum.flatMap { PredecessorCount($0) },
-      windows: try windows.map { try WindowsFile(path: $0) })
+      windows: try windows.map { try WindowsFile(path: $0, hdf5: .isolated) })
   }
 }

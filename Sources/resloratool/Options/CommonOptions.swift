@@ -40,13 +40,16 @@ struct NonFiniteOptions: ParsableArguments {
   var isAllowed = false
 }
 
-/// Where a result goes.
-struct OutputOptions: ParsableArguments {
+/// The result's path, where it has a default.
+struct OutputPathOption: ParsableArguments {
   @Option(
-    name: [.short, .long],
+    name: [.customShort("o"), .customLong("output")],
     help: ArgumentHelp("Where to write (default: a name beside the input).", valueName: "path"))
-  var output: String?
+  var path: String?
+}
 
+/// How a result is written.
+struct OutputOptions: ParsableArguments {
   @Flag(help: "Replace an output that exists.")
   var force = false
 

@@ -1,4 +1,7 @@
+public import Activations
+public import Adapters
 internal import ByteIO
+public import HDF5
 internal import Safetensors
 public import Tensors
 
@@ -8,6 +11,10 @@ public enum PathContent: Sendable {
   case adapter(Adapter)
   /// Tensors that are no adapter.
   case checkpoint(Checkpoint)
+  /// Captured inputs of an adapter's linears.
+  case activations(ActivationFile)
+  /// Norm windows without an adapter.
+  case windows(WindowsFile)
 
   /// Tensors in one file or several.
   public struct Checkpoint: Sendable {
@@ -17,6 +24,8 @@ public enum PathContent: Sendable {
     public let source: any TensorSource
     /// The name of the file that holds each tensor.
     public let files: [String]
+    /// The paths of these files.
+    public let paths: [String]
     /// The number of files.
     public let shardCount: Int
     /// The metadata of the file, or of the first of several.
@@ -27,13 +36,50 @@ public enum PathContent: Sendable {
 
   /// Looks at a path by its content.
   ///
+  /// - Parameter hdf5: how HDF5 files are listed.
   /// - Throws: errors of the formats, where content is recognised and broken.
-  public init(path: String, overrides: AdapterOverrides = AdapterOverrides()) throws {
-    let probe = try InputProbe(path: path)
-    if try AdapterFormats.all.contains(where: { try $0.matches(probe) }) {
-      self = .adapter(try Adapter(path: path, overrides: overrides))
+  public init(
+    path: String, overrides: AdapterOverrides = AdapterOverrides(),
+    hdf5: HDF5Reading = .inProcess
+  ) throws {
+    let probe = try InputProbe(path: path, hdf5: hdf5)
+    switch try ContentKind(of: probe) {
+    case .adapter: self = .adapter(try Adapter(probe, overrides: overrides))
+    case .activations: self = .activations(try ActivationFile(probe, check: .throwing))
+    case .windows: self = .windows(try WindowsFile(probe))
+    case .checkpoint: self = .checkpoint(try Checkpoint(probe))
+    }
+  }
+}
+
+extension PathContent {
+  /// The files that hold the content.
+  public var files: [String] {
+    switch self {
+    case .adapter(let adapter): adapter.files
+    case .activations(let file): [file.label]
+    case .windows(let file): [file.path]
+    case .checkpoint(let checkpoint): checkpoint.paths
+    }
+  }
+}
+
+/// The kinds of content there are.
+enum ContentKind {
+  case adapter
+  case activations
+  case windows
+  case checkpoint
+
+  init(of probe: InputProbe) throws {
+    if try AdapterFormats.format(of: probe) != nil {
+      self = .adapter
+    } else if ActivationFile.matches(probe) {
+      self = .activations
+    } else if WindowsFile.matches(probe) {
+      self = .windows
     } else {
-      self = .checkpoint(try Checkpoint(probe))
+      self = .checkpoint
     }
   }
 }
@@ -45,47 +91,21 @@ extension PathContent.Checkpoint {
       format = "safetensors checkpoint"
       source = checkpoint
       files = checkpoint.tensors.indices.map { Paths.name(of: checkpoint.shard(of: $0).label) }
+      paths = checkpoint.shards.map(\.label)
       shardCount = checkpoint.shards.count
       metadata = checkpoint.shards.first?.header.metadata ?? []
       warnings = checkpoint.warnings
       return
     }
     guard let (source, _, warnings) = probe.tensors else {
-      throw AdapterError.notAnAdapter(source: probe.path, found: "unknown content")
+      throw AdapterError.notAnAdapter(source: probe.path, found: "content of another kind")
     }
     format = probe.safetensors == nil ? "torch checkpoint" : "safetensors"
     self.source = source
     files = source.tensors.map { _ in Paths.name(of: probe.path) }
+    paths = [probe.path]
     shardCount = 1
     metadata = probe.safetensors?.header.metadata ?? []
     self.warnings = warnings
-  }
-}
-
-/// The tensors at a path, an adapter's or a checkpoint's, as they are stored.
-public enum StoredTensors {
-  /// Opens a file, an adapter's folder or a checkpoint's folder.
-  ///
-  /// - Throws: errors of the formats.
-  public static func open(path: String) throws -> any TensorSource {
-    let probe = try InputProbe(path: path)
-    if let tensors = probe.tensors { return tensors.source }
-    func tensors(_ names: [String]) throws -> (any TensorSource)? {
-      guard let name = names.first(where: probe.entries.contains) else { return nil }
-      return try InputProbe(path: Paths.join(path, name)).tensors?.source
-    }
-    // In the order in which adapters are recognised, and a checkpoint as it is opened elsewhere.
-    if try PEFTFolder.matches(probe), let source = try tensors(PEFTFolder.fileNames) {
-      return source
-    }
-    let isCheckpoint = probe.entries.contains {
-      $0.hasSuffix(".safetensors") || $0.hasSuffix(".safetensors.index.json")
-    }
-    if try PublishedCheckpoint.matches(probe) || !isCheckpoint,
-      let source = try tensors(PublishedCheckpoint.fileNames)
-    {
-      return source
-    }
-    return try ShardedCheckpoint(folder: path)
   }
 }

@@ -1,7 +1,7 @@
-internal import Tensors
+package import Tensors
 
 /// What a format's reader found, before the user's overrides and the final checks.
-struct AdapterDescription {
+package struct UncheckedAdapter {
   var label: String
   var format: String
   var blocks: [Block]
@@ -13,11 +13,13 @@ struct AdapterDescription {
   /// Whether `previous` was concluded from names and not stored.
   var isInferred = false
   /// The most norms a window beside the adapter may hold.
-  var windowCapacity = NormWindow.defaultCapacity
+  var windowCapacity = NormWindows.defaultCapacity
+  var provenance = Provenance()
+  var details: [(name: String, value: String)] = []
   var notes: [String] = []
 
   /// Applies overrides and checks everything.
-  func adapter(_ overrides: AdapterOverrides) throws -> Adapter {
+  package func adapter(_ overrides: AdapterOverrides) throws -> Adapter {
     var description = self
     let names = blocks.map(\.name)
     if let file = overrides.topology {
@@ -34,6 +36,20 @@ struct AdapterDescription {
       try file.apply(to: &description.blocks, capacity: windowCapacity)
     }
     return try description.checked()
+  }
+
+  /// Notes everything that is wrong with the links (Merging §3.2).
+  package func checkLinks(_ check: RuleCheck) throws {
+    guard let structure, structure != .plain else { return }
+    let topology = try check.attempt("Merging §3.2") {
+      try Topology(
+        structure: structure, root: root ?? .ownInput, reach: reach ?? .all,
+        names: blocks.map(\.name), previous: previous)
+    }
+    guard let topology else { return }
+    for fault in Adapter.linkFaults(blocks, topology) {
+      _ = try check.attempt("Merging §3.2") { throw fault }
+    }
   }
 
   private func checked() throws -> Adapter {
@@ -60,7 +76,8 @@ struct AdapterDescription {
           + " blocks, root \(topology.root.rawValue); --topology FILE overrides it")
     }
     return try Adapter(
-      label: label, format: format, blocks: blocks, topology: topology, notes: notes)
+      label: label, format: format, blocks: blocks, topology: topology, provenance: provenance,
+      details: details, notes: notes)
   }
 }
 

@@ -1,0 +1,73 @@
+public import ByteIO
+public import Tensors
+
+/// A rule of the Spec that a file of activations breaks.
+public struct ActivationError: RuleViolation, Equatable {
+  /// The file.
+  public let path: String
+  /// The rule.
+  public let rule: String
+  /// What is wrong.
+  public let reason: Reason
+
+  /// Content problems are bad data.
+  public var failureKind: FailureKind { .badData }
+
+  /// `path: reason (found N, expected M) [rule]`
+  public var description: String { "\(path.escapedForTerminal): \(reason) [\(rule)]" }
+
+  /// What can be wrong.
+  public enum Reason: Equatable, Sendable, CustomStringConvertible {
+    /// Something else than activations.
+    case notActivations
+    /// The map from blocks to matrices is not strict JSON.
+    case json(JSONError)
+    /// The map is no object of strings.
+    case badMap
+    /// A version this reader does not know.
+    case unknownVersion(found: String, known: Int)
+    /// No matrix at all.
+    case noMatrices
+    /// A tensor that is not two-dimensional.
+    case notAMatrix(TensorName, found: [Int])
+    /// A matrix of a dtype the package does not compute with.
+    case unusableDType(TensorName, found: DType)
+    /// Matrices of different numbers of rows.
+    case tokensDiffer(TensorName, found: Int, expected: Int)
+    /// A block whose input is not in the file.
+    case unknownMatrix(block: TensorName, found: TensorName)
+    /// Matrices that are no block's input.
+    case unnamedMatrices([TensorName])
+    /// A group or dataset that lacks something, or has something that does not belong.
+    case misplaced(String, expected: String)
+
+    /// The reason in words.
+    public var description: String {
+      switch self {
+      case .notActivations: "no activations"
+      case .json(let error): "metadata 'inputs': \(error)"
+      case .badMap: "metadata 'inputs' is no JSON object of block to tensor"
+      case .unknownVersion(let found, let known):
+        "version of another time (found \(found.escapedForTerminal), expected \(known)); a newer "
+          + "release may read it"
+      case .noMatrices: "no matrix of inputs in it"
+      case .notAMatrix(let name, let found):
+        "tensor '\(name)': not a matrix (found shape \(found), expected [tokens, features])"
+      case .unusableDType(let name, let found):
+        "tensor '\(name)': not a dtype to compute with (found \(found.rawValue), expected F64, F32, "
+          + "F16 or BF16)"
+      case .tokensDiffer(let name, let found, let expected):
+        "tensor '\(name)': another number of tokens than the first (found \(found), expected "
+          + "\(expected))"
+      case .unknownMatrix(let block, let found):
+        "block '\(block)': its input is not in the file (found '\(found)')"
+      case .unnamedMatrices(let names):
+        "\(names.count) \(names.count == 1 ? "matrix is" : "matrices are") no block's input: "
+          + names.prefix(20).map { "'\($0)'" }.joined(separator: ", ")
+          + (names.count > 20 ? ", …" : "")
+      case .misplaced(let what, let expected):
+        "\(what.escapedForTerminal) (expected \(expected))"
+      }
+    }
+  }
+}

@@ -1,0 +1,73 @@
+internal import ByteIO
+internal import Tensors
+
+extension AdapterContent {
+  /// The canonical text of the description (Adapter §2.5).
+  var text: String { json.serialized() }
+
+  private var json: JSONValue {
+    .members([
+      "format": .string(AdapterContent.format),
+      "version": .integer(AdapterContent.version),
+      "structure": .string(structure.rawValue),
+      "root": .string(root.rawValue),
+      "pre_num": .integer(reach.rawValue),
+      "base_model": baseModel.map(JSONValue.string),
+      "metadata": metadata.isEmpty
+        ? nil : JSONValue.sorted(metadata.map { (TensorName($0.key), .string($0.value)) }),
+      "blocks": .array(blocks.map(\.json)),
+    ])
+  }
+}
+
+extension AdapterContent.BlockContent {
+  fileprivate var json: JSONValue {
+    .members([
+      "name": .string(name.string),
+      "scaling": .double(scaling),
+      "previous": previous.map { .string($0.string) } ?? .null,
+      "pairs": pairs == 1 ? nil : .integer(pairs),
+      "windows": windows.isEmpty ? nil : windows.json,
+      "base": base?.json,
+    ])
+  }
+}
+
+extension NormWindows {
+  fileprivate var json: JSONValue {
+    .members([
+      "input": .array(input.values.map(JSONValue.double)),
+      "projection": .array(projection.values.map(JSONValue.double)),
+      "capacity": capacity == NormWindows.defaultCapacity ? nil : .integer(capacity),
+    ])
+  }
+}
+
+extension BaseWeight {
+  fileprivate var json: JSONValue {
+    .members([
+      "tensor": .string(tensor.name.string),
+      "dtype": .string(tensor.dtype.rawValue),
+      "shape": .array(tensor.shape.map(JSONValue.integer)),
+      "sha256": .string(sha256),
+      "statistics": statistics.map { statistics in
+        .members([
+          "squared_norm": .double(statistics.squaredNorm),
+          "cross": .sorted(statistics.cross.map { ($0.key, .double($0.value)) }),
+        ])
+      },
+    ])
+  }
+}
+
+extension JSONValue {
+  /// An object with its members in the order of the bytes of their keys, which must differ.
+  fileprivate static func sorted(_ members: [(key: TensorName, value: JSONValue)]) -> JSONValue {
+    var object = JSONObject()
+    for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+      let added = object.append(key.string, value)
+      precondition(added, "key '\(key)' twice")
+    }
+    return .object(object)
+  }
+}

@@ -1,0 +1,30 @@
+internal import ByteIO
+internal import Tensors
+
+extension WindowsFile {
+  /// Writes the windows as JSON (Merging §3.5).
+  ///
+  /// - Throws: `FileError`, errors of writing.
+  public func writeJSON(to path: String, replacing: Bool) throws {
+    var object = JSONObject()
+    for (name, windows) in blocks {
+      guard object.append(name.string, windows.lists) else {
+        throw AdapterError.duplicateBlock(name)
+      }
+    }
+    let text = JSONValue.object(object).serialized(indented: true) + "\n"
+    try OutputFile.write(Array(text.utf8), to: path, replacing: replacing)
+  }
+
+  public func writeHDF5(to path: String, replacing: Bool) throws {}
+}
+
+extension NormWindows {
+  fileprivate var lists: JSONValue {
+    .members([
+      "input": input.values.isEmpty ? nil : .array(input.values.map(JSONValue.double)),
+      "projection": projection.values.isEmpty
+        ? nil : .array(projection.values.map(JSONValue.double)),
+    ])
+  }
+}

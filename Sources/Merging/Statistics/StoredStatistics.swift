@@ -1,0 +1,70 @@
+public import Adapters
+internal import ByteIO
+internal import Tensors
+
+/// Statistics of base weights that an adapter's file carries (Adapter §1.6), so that a merge by
+/// weights can do without the base.
+extension BaseStatistics {
+  /// Whether the adapter carries all that `ofLinkedFactors` would read from a base.
+  static func areStored(with adapter: Adapter) -> Bool {
+    adapter.blocks.indices.allSatisfy { position in
+      guard let statistics = adapter.blocks[position].base?.statistics else { return false }
+      return linked(adapter, position).allSatisfy {
+        statistics.cross[adapter.blocks[$0].name] != nil
+      }
+    }
+  }
+
+  /// The positions of the blocks whose A is measured against a block's weight: its own, and for ms
+  /// its predecessors'.
+  static func linked(_ adapter: Adapter, _ position: Int) -> [Int] {
+    adapter.structure == .middleShortcut
+      ? [position] + adapter.topology.predecessors(of: position) : [position]
+  }
+
+  /// The statistics that the adapter carries.
+  ///
+  /// - Throws: `MergeError.missingBase` where any is missing; errors of reading factors.
+  static func stored(with adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockStatistics] {
+    guard areStored(with: adapter) else { throw MergeError.missingBase }
+    return try Parallel.map(adapter.blocks.count, threads: inputs.threads) { position in
+      let statistics = adapter.blocks[position].base?.statistics
+      let factors = try linkedFactors(adapter, position, inputs)
+      return BlockStatistics(
+        squaredNorm: statistics?.squaredNorm ?? .nan,
+        cross: linked(adapter, position).map {
+          statistics?.cross[adapter.blocks[$0].name] ?? .nan
+        },
+        gram: gram(factors))
+    }
+  }
+}
+
+extension Adapter {
+  /// The adapter with what is known of the weights of `inputs.base` beside each block: its tensor,
+  /// the SHA-256 of it, and the statistics that let `bw` run without the base (Adapter §1.6).
+  ///
+  /// The base is read twice, once for the sums and once for the hashes.
+  ///
+  /// - Throws: `MergeError.missingBase`, `BaseMatchError`, errors of reading.
+  public func recordingBase(_ inputs: MergeInputs) throws -> Adapter {
+    guard let base = inputs.base else { throw MergeError.missingBase }
+    let weights = try BaseMatch(
+      blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false
+    ).weights.compactMap { $0 }
+    let statistics = try BaseStatistics.ofLinkedFactors(self, inputs)
+    let digests = try Parallel.map(weights.count, threads: inputs.threads) { position in
+      try inputs.progress(0, 0)
+      return try SHA256Hasher.digest(of: TensorReference(source: base, index: weights[position]))
+    }
+    return try withBaseWeights(
+      blocks.indices.map { position in
+        let names = BaseStatistics.linked(self, position).map { blocks[$0].name }
+        return BaseWeight(
+          tensor: base.tensors[weights[position]], sha256: digests[position].hexadecimal,
+          statistics: BaseWeight.Statistics(
+            squaredNorm: statistics[position].squaredNorm,
+            cross: Dictionary(zip(names, statistics[position].cross)) { first, _ in first }))
+      })
+  }
+}

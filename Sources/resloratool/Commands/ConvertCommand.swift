@@ -1,0 +1,166 @@
+import Activations
+import Adapters
+import ArgumentParser
+import ByteIO
+import Contents
+import Merging
+import Safetensors
+import Tensors
+
+/// `convert`: from one format to another.
+struct ConvertCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convert",
+    abstract: "Convert an adapter, activations, norm windows or a checkpoint to another format.",
+    discussion: """
+      Adapters keep tensors, links, norm windows and metadata to the bit. Activations go to \
+      safetensors and HDF5, norm windows to JSON and HDF5, checkpoints to one safetensors file.
+      """)
+
+  @Argument(help: "A file or folder in any format.")
+  var input: String
+
+  @Argument(help: "Where to write.")
+  var output: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Base weights whose hashes and statistics to record, so that bw runs without them.",
+      valueName: "path"))
+  var base: String?
+
+  @OptionGroup var storage: FormatOption
+  @OptionGroup var source: AdapterOptions
+  @OptionGroup var target: OutputOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let content = try PathContent(path: input, overrides: source.overrides(), hdf5: .isolated)
+    try target.check(
+      output, against: [input, base, source.windows, source.topology] + content.files)
+    let bar = ProgressBar("converting", isQuiet: common.quiet)
+    defer { bar.finish() }
+    let result =
+      switch content {
+      case .adapter(let adapter): try convert(adapter, bar)
+      case .activations(let file): try convert(file, bar)
+      case .windows(let file): try convert(file)
+      case .checkpoint(let checkpoint): try convert(checkpoint, bar)
+      }
+    bar.finish()
+    common.warn(result.warnings)
+    try report(result)
+  }
+
+  /// What was written, and what of the input has no place in it.
+  private struct Result {
+    let kind: String
+    let from: String
+    let to: String
+    let byteCount: Int
+    var warnings: [String] = []
+  }
+
+  private func convert(_ adapter: Adapter, _ bar: ProgressBar) throws -> Result {
+    var adapter = adapter
+    if let base {
+      let checkpoint = try BaseCheckpoint(path: base)
+      common.warn(checkpoint.warnings)
+      var inputs = MergeInputs(base: checkpoint.source, threads: common.threadCount)
+      inputs.progress = { try bar.update($0, of: $1) }
+      adapter = try adapter.recordingBase(inputs)
+    }
+    guard let format = storage.format(for: output) else {
+      throw ValidationError(
+        "no format has the extension of \(output.escapedForTerminal); name one with --to "
+          + AdapterOutputFormat.allValueStrings.joined(separator: "|"))
+    }
+    let file = try AdapterFileContent(adapter, dtype: target.dtype?.dtype)
+    try format.checkOutput(at: output, replacing: target.force)
+    try format.check(file, for: output)
+    if !target.isDryRun {
+      try format.write(file, to: output, options: storage.writeOptions(target, common, bar))
+    }
+    return Result(
+      kind: "adapter", from: adapter.format, to: format.name, byteCount: file.byteCount,
+      warnings: format.losses(of: file))
+  }
+
+  private func convert(_ file: ActivationFile, _ bar: ProgressBar) throws -> Result {
+    try refuseAdapterOptions("activations")
+    let format = try fileFormat(among: ["safetensors", "hdf5"], for: "activations")
+    try OutputFile.check(path: output, replacing: target.force)
+    if !target.isDryRun {
+      try file.write(
+        to: output, format == "hdf5" ? .hdf5 : .safetensors, replacing: target.force,
+        threads: common.threadCount
+      ) { try bar.update($0, of: $1) }
+    }
+    return Result(
+      kind: "activations", from: file.format, to: "activations in \(format)",
+      byteCount: file.matrices.byteCount)
+  }
+
+  private func convert(_ file: WindowsFile) throws -> Result {
+    try refuseAdapterOptions("norm windows")
+    let isJSON = storage.format == nil && Paths.fileExtension(of: output) == "json"
+    let format = isJSON ? "JSON" : try fileFormat(among: ["hdf5"], for: "norm windows")
+    try OutputFile.check(path: output, replacing: target.force)
+    if !target.isDryRun {
+      if isJSON {
+        try file.writeJSON(to: output, replacing: target.force)
+      } else {
+        try file.writeHDF5(to: output, replacing: target.force)
+      }
+    }
+    let count = file.blocks.reduce(0) {
+      $0 + $1.windows.input.values.count + $1.windows.projection.values.count
+    }
+    return Result(
+      kind: "windows", from: file.format, to: "norm windows in \(format)", byteCount: 8 * count)
+  }
+
+  private func convert(_ checkpoint: PathContent.Checkpoint, _ bar: ProgressBar) throws -> Result {
+    try refuseAdapterOptions("a checkpoint")
+    _ = try fileFormat(among: ["safetensors"], for: "a checkpoint")
+    try OutputFile.check(path: output, replacing: target.force)
+    if !target.isDryRun {
+      try SafetensorsWriter.write(
+        checkpoint.source, metadata: checkpoint.metadata, to: output, replacing: target.force
+      ) { try bar.update($0, of: $1) }
+    }
+    return Result(
+      kind: "checkpoint", from: checkpoint.format, to: "safetensors",
+      byteCount: checkpoint.source.byteCount, warnings: checkpoint.warnings)
+  }
+
+  /// The format for content that is no adapter, which not every format can hold.
+  private func fileFormat(among identifiers: [String], for what: String) throws -> String {
+    guard let format = storage.format(for: output), identifiers.contains(format.identifier) else {
+      throw ValidationError(
+        "\(what) can be written as \(identifiers.joined(separator: " or ")); give the output such an "
+          + "extension, or say --to")
+    }
+    return format.identifier
+  }
+
+  private func refuseAdapterOptions(_ what: String) throws {
+    if base != nil || target.dtype != nil {
+      throw ValidationError("--base and --dtype are for adapters, and this is \(what)")
+    }
+  }
+
+  private func report(_ result: Result) throws {
+    let json = JSONValue.members([
+      "input": .string(input), "output": .string(output), "kind": .string(result.kind),
+      "from": .string(result.from), "to": .string(result.to), "bytes": .integer(result.byteCount),
+      "dry_run": .bool(target.isDryRun),
+      "warnings": .array(result.warnings.map(JSONValue.string)),
+    ])
+    let verb = target.isDryRun ? "would write" : "wrote"
+    try common.print(
+      json,
+      "\(verb) \(output.escapedForTerminal): \(result.from) → \(result.to), "
+        + "\(Format.bytes(result.byteCount)) of tensors\n")
+  }
+}

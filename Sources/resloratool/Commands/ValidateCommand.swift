@@ -1,0 +1,68 @@
+import ArgumentParser
+import ByteIO
+import Contents
+import HDF5
+import Tensors
+
+/// `validate`: every rule of the Spec that a file breaks.
+struct ValidateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "validate",
+    abstract: "List every rule of the Spec that a file breaks, with its section.",
+    discussion: """
+      Adapters and activations are read whole and every checksum is checked. Exit status 1 when a \
+      rule is broken; warnings do not count.
+      """)
+
+  @Argument(help: "Files or folders.")
+  var paths: [String]
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let results = try paths.map { path in
+      try Validation(
+        path: path, hdf5: .isolated, threads: common.threadCount, progress: Interruption.check)
+    }
+    let isValid = results.allSatisfy { $0.isValid }
+    try common.print(
+      .members([
+        "valid": .bool(isValid), "files": .array(results.map { json($0) }),
+      ]),
+      results.map { text($0) }.joined())
+    if !isValid { throw ExitCode(ExitStatus.checkFailed) }
+  }
+
+  private func json(_ result: Validation) -> JSONValue {
+    .members([
+      "path": .string(result.path),
+      "format": result.format.map(JSONValue.string) ?? .null,
+      "valid": .bool(result.isValid),
+      "violations": .array(
+        result.violations.map { violation in
+          .members([
+            "rule": violation.rule.map(JSONValue.string) ?? .null,
+            "severity": .string(violation.severity.rawValue),
+            "message": .string(violation.message),
+          ])
+        }),
+    ])
+  }
+
+  private func text(_ result: Validation) -> String {
+    let verdict =
+      result.isValid
+      ? "valid" : "\(result.violations.filter { $0.severity == .error }.count) rules broken"
+    var text =
+      "\(Style.bold(result.path.escapedForTerminal)): "
+      + "\(result.format ?? "not recognised"): \(verdict)\n"
+    for violation in result.violations {
+      let word = violation.severity == .error ? "" : "warning: "
+      // Messages of our own rules end with the section already.
+      let rule =
+        violation.rule.map { violation.message.hasSuffix("[\($0)]") ? "" : " [\($0)]" } ?? ""
+      text += "  \(word)\(violation.message)\(rule)\n"
+    }
+    return text
+  }
+}
