@@ -1,0 +1,122 @@
+"""``python -m reslora_formats``: dump, convert, make-sample.
+
+Exit status: 0 done, 1 a file that breaks a rule or cannot be read or written, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from . import jsontext
+from .activations import read_activations, write_activations
+from .adapters import LAYOUTS, read_adapter, write_adapter
+from .container_writer import CHOICES
+from .dump import dump, kind_of
+from .errors import FormatError, one_line
+from .files import layout_of_name
+from .model import STRUCTURES
+from .sample import make_sample
+from .tensor import STORAGE
+from .windows import read_windows, write_windows
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors of usage in one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        print(f"error: {one_line(message)}; see --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = Parser(prog="reslora_formats", description="Files of ResLoRA adapters.")
+    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
+
+    command = commands.add_parser("dump", help="print what a file holds as canonical JSON")
+    command.add_argument("path")
+
+    command = commands.add_parser("convert", help="write the content of IN in the layout of OUT's name")
+    command.add_argument("input")
+    command.add_argument("output")
+    command.add_argument("--compression", choices=CHOICES, default="auto", help="of a .reslora")
+
+    command = commands.add_parser("make-sample", help="write a small seeded adapter")
+    command.add_argument("output")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--structure", choices=STRUCTURES, default="is")
+    command.add_argument("--dtype", choices=[*STORAGE, "mixed"], default="F32")
+    command.add_argument("--pairs", type=int, default=1)
+    command.add_argument("--compression", choices=CHOICES, default="auto", help="of a .reslora")
+    for flag in ("windows", "base", "metadata", "non-ascii-names"):
+        command.add_argument(f"--{flag}", action="store_true")
+    return top
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.command == "dump":
+        sys.stdout.write(jsontext.indented(dump(arguments.path)) + "\n")
+        sys.stdout.flush()
+    elif arguments.command == "convert":
+        notes: list[str] = []
+        convert(arguments.input, arguments.output, arguments.compression, notes)
+        for note in notes:
+            print(f"warning: {one_line(note)}", file=sys.stderr)
+    else:
+        adapter = make_sample(
+            arguments.structure,
+            seed=arguments.seed,
+            dtype=arguments.dtype,
+            pairs=arguments.pairs,
+            windows=arguments.windows,
+            base=arguments.base,
+            metadata=arguments.metadata,
+            non_ascii_names=arguments.non_ascii_names,
+        )
+        write_adapter(adapter, arguments.output, compression=arguments.compression)
+
+
+def convert(source: str, output: str, compression: str, notes: list[str]) -> None:
+    """An adapter, windows or activations, whichever the source holds."""
+    kind = kind_of(source)
+    if kind == "windows":
+        write_windows(read_windows(source, notes=notes), output)
+    elif kind == "activations":
+        with read_activations(source, notes=notes) as activations:
+            write_activations(
+                output, activations.inputs, activations.blocks, activations.metadata
+            )
+    else:
+        write_adapter(read_adapter(source, notes=notes), output, compression=compression)
+
+
+def main(argv: list[str] | None = None) -> int:
+    top = parser()
+    arguments = top.parse_args(argv)
+    if arguments.command != "dump":
+        try:
+            layout_of_name(arguments.output, (*LAYOUTS, "json"))
+        except FormatError as error:
+            top.error(str(error))
+    if arguments.command == "make-sample" and not (
+        1 <= arguments.pairs <= 100 and arguments.seed >= 0
+    ):
+        top.error("--pairs is 1 to 100, --seed at least 0")
+    try:
+        run(arguments)
+    except FormatError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {one_line(str(error.filename))}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.exit(main())
