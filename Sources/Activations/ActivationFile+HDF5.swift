@@ -18,5 +18,5 @@ extension ActivationFile {
 extension ActivationFile {
   func writeHDF5(
     to path: String, replacing: Bool, threads: Int, progress: (Int, Int) throws -> Void
-  ) throws {}
+  ) throws { throw HDF5NotYet(path: path) }
 }

@@ -1,4 +1,5 @@
 internal import ByteIO
+internal import HDF5
 internal import Tensors
 
 extension WindowsFile {
@@ -16,7 +17,10 @@ extension WindowsFile {
     try OutputFile.write(Array(text.utf8), to: path, replacing: replacing)
   }
 
-  public func writeHDF5(to path: String, replacing: Bool) throws {}
+  /// Writes the windows into an HDF5 file (Adapter in HDF5 §3).
+  ///
+  /// - Throws: `HDF5NotYet`.
+  public func writeHDF5(to path: String, replacing: Bool) throws { throw HDF5NotYet(path: path) }
 }
 
 extension NormWindows {
