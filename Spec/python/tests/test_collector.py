@@ -44,7 +44,7 @@ class Linear(nn.Linear):
         self.resconfig = config
         self.loras = nn.ModuleList(Pair() for _ in range(pairs))
         self.cur_lora_index = pairs - 1
-        self.__dict__["pre_lora"] = None
+        self.pre_lora = None  # a module later, which makes it a submodule, as there
         self.cur_input = None
 
     def forward(self, x):
@@ -80,7 +80,7 @@ class Model(nn.Module):
         self.layer = nn.ModuleList(Layer(self.resconfig, pairs) for _ in range(LAYERS))
         for name in ("query", "value"):
             for before, after in zip(self.layer, self.layer[1:]):
-                getattr(after, name).__dict__["pre_lora"] = getattr(before, name)
+                getattr(after, name).pre_lora = getattr(before, name)
 
     def forward(self, x, attention_mask=None):
         for layer in self.layer:
@@ -457,7 +457,7 @@ def test_links_are_inferred_without_pre_lora(model):
     for layer in model.layer:
         for linear in (layer.query, layer.value):
             linear.forward = lambda x: x
-            del linear.__dict__["pre_lora"]
+            del linear.pre_lora
     assert ResLoRACollector(model).previous == expected
 
 

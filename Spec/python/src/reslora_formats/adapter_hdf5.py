@@ -176,12 +176,13 @@ def read_pairs(group: h5py.Group, block: str, file: str, notes: Notes) -> list[P
             found[name] = link
         elif link not in (b"windows", b"base"):
             notes.append(f"block '{block}': unknown object {link!r}")
-    pairs = max(1, len(found) // 2)
-    names = factor_names(pairs) if "lora_A" in found or pairs > 1 else sorted(found)
-    if not found or set(names) != set(found):
+    # Names with numbers are those of two pairs or more.
+    pairs = 1 if {"lora_A", "lora_B"} & set(found) or not found else max(2, len(found) // 2)
+    names = factor_names(pairs)
+    if set(names) != set(found):
         raise fail(
             file, f"block '{block}': datasets", "2.3",
-            ", ".join(sorted(found)) or "none", ", ".join(factor_names(pairs)),
+            ", ".join(sorted(found)) or "none", ", ".join(names),
         )
     tensors = [
         hdf5.read_tensor(

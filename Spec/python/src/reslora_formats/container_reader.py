@@ -305,11 +305,11 @@ def read_container(path: Path, notes: Notes, in_place: bool = False) -> Adapter:
     reader = ContainerReader(path)
     description = Description(bytes(reader.raw(0)), reader.file, notes)
     records = reader.records()
-    names = description.tensor_names(max(len(records), 1))
-    if [record.name for record in records] != names:
-        raise reader.fail(
-            "tensors of TENS", "4.4", "others", "those of the description, in its order"
-        )
+    for record, name in zip(records, description.tensor_names()):
+        if record.name != name:
+            raise reader.fail(
+                "tensors of TENS", "4.4", f"'{record.name}'", f"'{name}', as the description says"
+            )
     tensors = {record.name: reader.tensor(record, in_place) for record in records}
     adapter = description.adapter(tensors, "Adapter §2.3")
     for number in range(2 + reader.data_count, len(reader.chunks)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import jsontext
@@ -19,6 +19,7 @@ from .model import (
     Pair,
     Statistics,
     factor_names,
+    stacked_names,
 )
 from .tensor import Tensor
 
@@ -217,28 +218,26 @@ class Description:
         fields.report(notes)
         return block, pairs
 
-    def tensor_names(self, limit: int) -> list[str]:
-        """The names of Adapter §2.3 in the order of the description; at most ``limit`` of them."""
-        total = sum(2 * pairs for _, pairs in self.blocks)
-        if total > limit:
-            raise FormatError(
-                self.file, "tensors", "Adapter §2.3", f"{limit} tensors",
-                f"{total} as the description says",
-            )
-        return [
-            f"{block.name}.{factor}"
-            for block, pairs in self.blocks
-            for factor in factor_names(pairs)
-        ]
+    def tensor_names(self) -> Iterator[str]:
+        """The names of Adapter §2.3 in the order of the description.
+
+        One by one: a description may claim any number of pairs.
+        """
+        for block, pairs in self.blocks:
+            for factor in factor_names(1) if pairs == 1 else stacked_names(pairs):
+                yield f"{block.name}.{factor}"
 
     def adapter(self, tensors: dict[str, Tensor], section: str) -> Adapter:
         """The adapter with these tensors, which must be exactly those of Adapter §2.3."""
-        names = self.tensor_names(max(len(tensors), 1))
-        for name in names:
+        names = set()
+        for name in self.tensor_names():
             if name not in tensors:
                 raise FormatError(self.file, f"tensor '{name}'", section, "absent", "present")
+            if name in names:
+                raise FormatError(self.file, f"tensor '{name}'", section, "named twice", "once")
+            names.add(name)
         if len(names) != len(tensors):
-            extra = next(iter(tensors.keys() - set(names)), "a name twice")
+            extra = min(tensors.keys() - names)
             raise FormatError(
                 self.file, f"tensor '{extra}'", section, "a tensor of no block", "none"
             )

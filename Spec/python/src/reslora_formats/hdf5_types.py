@@ -115,7 +115,7 @@ def reading(path: Path) -> Iterator[h5py.File]:
             yield opened
     except FormatError:
         raise
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise fail(name, f"HDF5: {reason}", "1.1") from error
 
@@ -212,10 +212,11 @@ class Attributes:
             return None
         attribute = h5a.open(self.owner.id, name.encode("utf-8"))
         space = attribute.get_space()
-        simple = space.get_simple_extent_type() != h5s.NULL
-        if not simple or len(attribute.shape) != rank:
+        null = space.get_simple_extent_type() == h5s.NULL
+        if null or len(attribute.shape) != rank:
             raise self.fail(
-                name, "1.3", f"{len(attribute.shape)} dimensions", "one" if rank else "a scalar"
+                name, "1.3", "no value" if null else f"{len(attribute.shape)} dimensions",
+                "one" if rank else "a scalar",
             )
         return attribute
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .tensor import Tensor
@@ -134,6 +135,9 @@ class Adapter:
 
 def factor_names(pairs: int) -> list[str]:
     """The factor names of a block of so many pairs, A before B (Adapter §1.3)."""
-    if pairs == 1:
-        return ["lora_A", "lora_B"]
-    return [f"{letter}.{number}" for number in range(pairs) for letter in ("lora_A", "lora_B")]
+    return ["lora_A", "lora_B"] if pairs == 1 else list(stacked_names(pairs))
+
+
+def stacked_names(pairs: int) -> Iterator[str]:
+    """The factor names of several pairs (Adapter §1.3)."""
+    return (f"{letter}.{number}" for number in range(pairs) for letter in ("lora_A", "lora_B"))

@@ -1,0 +1,104 @@
+"""``python -m reslora_formats``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support import LAYOUTS
+
+from reslora_formats import NormWindows, read_adapter, write_activations, write_windows
+from reslora_formats.__main__ import main
+from reslora_formats.sample import make_sample
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as exit:
+        status = exit.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_samples_and_dumps(tmp_path, capsys):
+    options = ["--seed", 3, "--structure", "ms", "--dtype", "BF16", "--pairs", 2, "--windows",
+               "--base", "--metadata", "--non-ascii-names"]
+    outputs = set()
+    for layout in LAYOUTS:
+        assert run(capsys, "make-sample", tmp_path / f"x.{layout}", *options) == (0, "", "")
+        status, out, err = run(capsys, "dump", tmp_path / f"x.{layout}")
+        assert (status, err) == (0, "")
+        outputs.add(out)
+    assert len(outputs) == 1
+    value = json.loads(outputs.pop())
+    assert list(value) == sorted(value)
+    assert value["kind"] == "adapter" and value["structure"] == "ms"
+    assert value["blocks"][0]["tensors"]["lora_A.1"]["dtype"] == "BF16"
+    sample = make_sample("ms", seed=3, dtype="BF16", pairs=2, windows=True, base=True,
+                         metadata=True, non_ascii_names=True)
+    assert read_adapter(tmp_path / "x.h5") == sample
+
+
+def test_convert(tmp_path, capsys):
+    run(capsys, "make-sample", tmp_path / "a.h5", "--windows")
+    for compression in ("none", "zlib", "zstd", "auto"):
+        to = tmp_path / f"{compression}.reslora"
+        assert run(capsys, "convert", tmp_path / "a.h5", to, "--compression", compression)[0] == 0
+        assert read_adapter(to) == read_adapter(tmp_path / "a.h5")
+    write_windows({"x": NormWindows([1.5])}, tmp_path / "w.json")
+    run(capsys, "convert", tmp_path / "w.json", tmp_path / "w.h5")
+    out = run(capsys, "dump", tmp_path / "w.h5")[1]
+    assert out == run(capsys, "dump", tmp_path / "w.json")[1]
+    assert json.loads(out) == {
+        "kind": "windows", "blocks": {"x": {"input": [1.5], "projection": []}},
+    }
+    write_activations(tmp_path / "x.h5", {"a": np.ones((2, 3), "f2")}, {"x": "a"})
+    run(capsys, "convert", tmp_path / "x.h5", tmp_path / "x.safetensors")
+    out = run(capsys, "dump", tmp_path / "x.safetensors")[1]
+    assert out == run(capsys, "dump", tmp_path / "x.h5")[1]
+    assert json.loads(out)["inputs"]["a"]["shape"] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ([], 2),
+        (["dump"], 2),
+        (["dump", "absent"], 1),
+        (["dump", "."], 1),
+        (["dump", "bad"], 1),
+        (["convert", "bad", "x.h5"], 1),
+        (["convert", "bad", "x.bin"], 2),
+        (["convert", "good.h5", "absent/x.h5"], 1),
+        (["convert", "good.h5", "x.json"], 1),
+        (["make-sample", "x.h5", "--pairs", "0"], 2),
+        (["make-sample", "x.h5", "--dtype", "I8"], 2),
+    ],
+)
+def test_status_and_one_line(tmp_path, capsys, monkeypatch, arguments, status):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad").write_bytes(b"\n\n")
+    run(capsys, "make-sample", "good.h5")
+    found, out, err = run(capsys, *arguments)
+    assert (found, out) == (status, "")
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "good.h5"]
+
+
+def test_as_a_module(tmp_path):
+    command = [sys.executable, "-m", "reslora_formats"]
+    path = tmp_path / "größe.reslora"
+    environment = {"PYTHONPATH": ":".join(sys.path), "LC_ALL": "C", "PYTHONUTF8": "0"}
+    make = [*command, "make-sample", path, "--non-ascii-names"]
+    subprocess.run(make, env=environment, check=True)
+    done = subprocess.run([*command, "dump", path], env=environment, capture_output=True, check=True)
+    assert "größe" in done.stdout.decode("utf-8")
+
+
+def test_torch_is_not_imported():
+    code = "import sys, reslora_formats; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=True)
