@@ -17,8 +17,11 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -57,7 +60,7 @@ let package = Package(
     module("Codecs", ["CKernels", "CDeflate", "CZstd"]),
     module("Safetensors", ["Tensors", "ByteIO"]),
     module("TorchCheckpoint", ["Tensors", "ByteIO", "CZlib"]),
-    module("HDF5", ["Tensors", "ByteIO", "Codecs", "CHDF5"]),
+    module("HDF5", ["Tensors", "ByteIO", "Codecs", "CHDF5", "CPlatform"]),
     module("ResLoRAContainer", ["Tensors", "ByteIO", "Codecs"]),
     module(
       "Adapters",
@@ -94,13 +97,16 @@ let package = Package(
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["Tensors", "ByteIO", "Codecs", "HDF5", "ResLoRAContainer"],
+      dependencies: ["Tensors", "ByteIO", "Codecs", "CHDF5", "HDF5", "ResLoRAContainer"],
       path: "Tests/Benchmarks", exclude: ["fold.py"], swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),
     tests("CodecsTests", ["Codecs", "CKernels", "TestSupport"]),
-    tests("HDF5Tests", ["HDF5", "ByteIO", "Codecs", "Tensors", "TestSupport"]),
+    tests(
+      "HDF5Tests",
+      ["HDF5", "CHDF5", "ByteIO", "Codecs", "Tensors", "TestSupport", "resloratool"],
+      exclude: ["Fixtures"]),
     tests(
       "ResLoRAContainerTests", ["ResLoRAContainer", "ByteIO", "Codecs", "Tensors", "TestSupport"]),
     tests(

@@ -18,7 +18,7 @@ extension ActivationFile {
   /// - Throws: `FileError`, errors of reading and writing.
   public func write(
     to path: String, _ format: OutputFormat, replacing: Bool, threads: Int = 1,
-    progress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+    progress: @escaping @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws {
     switch format {
     case .safetensors: try writeSafetensors(to: path, replacing: replacing, progress: progress)

@@ -27,7 +27,7 @@ public struct ActivationFile: Sendable {
 
   /// Whether a file says of itself that it holds activations.
   package static func matches(_ probe: InputProbe) -> Bool {
-    inputsText(probe) != nil || probe.hdf5.map { format(of: $0) } == hdf5Format
+    inputsText(probe) != nil || probe.hdf5.map { HDF5Layout.format(of: $0) } == hdf5Format
   }
 
   /// Opens a file that `matches`.

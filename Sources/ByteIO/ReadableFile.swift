@@ -8,7 +8,8 @@ public final class ReadableFile: Sendable {
   /// The size in bytes when it was opened.
   public let size: Int
 
-  let descriptor: Int32
+  /// The open file, for processes that are to read the same one.
+  package let descriptor: Int32
 
   /// Opens a file without waiting, whatever it is.
   ///

@@ -2,6 +2,7 @@
 #pragma once
 
 #ifdef __linux__
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,4 +17,7 @@ static inline long rl_copy_file_range(int source, int64_t *source_offset, int ta
 static inline int rl_rename(const char *source, const char *target, unsigned flags) {
   return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, source, -100, target, flags);
 }
+
+/// pipe2(2) with ends that no program started later inherits.
+static inline int rl_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
 #endif

@@ -48,7 +48,7 @@ public struct Validation: Sendable {
         format = file.format
         if !check.hasErrors { try elements.read(file.matrices, rule: "Activations §1") }
       case .windows:
-        let file = try WindowsFile(probe)
+        let file = try WindowsFile(probe, check: check)
         format = file.format
       case .checkpoint:
         let checkpoint = try PathContent.Checkpoint(probe)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HDF5
 import Tensors
 
 #if canImport(Darwin)
@@ -29,6 +30,7 @@ struct Resloratool: ParsableCommand {
     ])
 
   static func main() {
+    HDF5Worker.runIfAsked(arguments: CommandLine.arguments)
     Interruption.prepare()
     do {
       var command = try parseAsRoot()

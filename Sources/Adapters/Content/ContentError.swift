@@ -34,6 +34,8 @@ public struct ContentError: RuleViolation, Equatable {
     case unknownVersion(found: Int, known: Int)
     /// A key that means nothing here.
     case unknownKey(String)
+    /// An object or attribute that the layout does not name.
+    case unknownObject(String)
     /// A name that is empty, too long or has U+0000 in it.
     case badName(String)
     /// Two blocks of one name.
@@ -75,6 +77,7 @@ public struct ContentError: RuleViolation, Equatable {
       case .unknownVersion(let found, let known):
         "version of another time (found \(found), expected \(known)); a newer release may read it"
       case .unknownKey(let key): "unknown key '\(key.escapedForTerminal)', which is ignored"
+      case .unknownObject(let name): "\(name.escapedForTerminal) is no part of it and is ignored"
       case .badName(let name):
         "bad name '\(name.escapedForTerminal)' (expected 1 to 4096 bytes without U+0000)"
       case .duplicateBlock: "stands twice in the adapter"

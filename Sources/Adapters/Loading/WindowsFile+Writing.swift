@@ -1,5 +1,4 @@
 internal import ByteIO
-internal import HDF5
 internal import Tensors
 
 extension WindowsFile {
@@ -16,11 +15,6 @@ extension WindowsFile {
     let text = JSONValue.object(object).serialized(indented: true) + "\n"
     try OutputFile.write(Array(text.utf8), to: path, replacing: replacing)
   }
-
-  /// Writes the windows into an HDF5 file (Adapter in HDF5 §3).
-  ///
-  /// - Throws: `HDF5NotYet`.
-  public func writeHDF5(to path: String, replacing: Bool) throws { throw HDF5NotYet(path: path) }
 }
 
 extension NormWindows {

@@ -20,7 +20,7 @@ public struct WindowsFile: Sendable {
   }
 
   /// Reads the windows in a JSON file, in an HDF5 file of windows, or of an adapter in any format.
-  package init(_ probe: InputProbe) throws {
+  package init(_ probe: InputProbe, check: RuleCheck = .throwing) throws {
     path = probe.path
     if probe.isJSON || probe.kind != .folder && probe.tensors != nil {
       format = "norm windows in JSON"
@@ -28,6 +28,9 @@ public struct WindowsFile: Sendable {
       windows = try file.object.members.map { block, value in
         (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: probe.path))
       }
+    } else if let file = probe.hdf5, HDF5Layout.format(of: file) == HDF5Windows.format {
+      format = "norm windows in HDF5"
+      windows = try HDF5Windows.blocks(of: file, check: check)
     } else {
       let adapter = try Adapter(probe, overrides: AdapterOverrides())
       format = adapter.format
@@ -36,7 +39,9 @@ public struct WindowsFile: Sendable {
   }
 
   /// Whether a file can be nothing but norm windows.
-  package static func matches(_ probe: InputProbe) -> Bool { probe.isJSON }
+  package static func matches(_ probe: InputProbe) -> Bool {
+    probe.isJSON || probe.hdf5.map { HDF5Layout.format(of: $0) } == HDF5Windows.format
+  }
 
   /// The blocks that have windows, in the order of the file.
   public var blocks: [(name: TensorName, windows: NormWindows)] {

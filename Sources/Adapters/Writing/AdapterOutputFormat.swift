@@ -74,6 +74,8 @@ public struct AdapterOutputFormat: Sendable {
 
   /// The native container.
   public static let reslora = AdapterOutputFormat(type: ResLoRAContainerFormat.self)
+  /// One HDF5 file.
+  public static let hdf5 = AdapterOutputFormat(type: ResLoRAHDF5.self)
   /// One safetensors file.
   public static let safetensors = AdapterOutputFormat(type: ResLoRASafetensors.self)
 

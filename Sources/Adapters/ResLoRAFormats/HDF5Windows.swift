@@ -1,0 +1,77 @@
+internal import ByteIO
+internal import HDF5
+internal import Tensors
+
+/// Norm windows in HDF5 (Adapter in HDF5 §2.4, §3).
+enum HDF5Windows {
+  /// The value of `format` that marks a file of windows alone.
+  static let format = "reslora-windows"
+  static let version = 1
+
+  /// The most norms of a window that are read.
+  private static let limit = 1 << 20
+
+  /// The windows of a block's group; none where it has none.
+  static func read(_ block: HDF5Group, _ owner: Fields) throws -> NormWindows {
+    guard let group = try block.group("windows") else { return NormWindows() }
+    let fields = Fields(
+      group, path: owner.path, owner: owner.owner, rule: "Adapter in HDF5 §2.4", check: owner.check)
+    return try NormWindows(
+      input: group.dataset("input")?.doubles(limit: limit) ?? [],
+      projection: group.dataset("projection")?.doubles(limit: limit) ?? [],
+      capacity: fields.integer("capacity", in: 1...Int.max), fields)
+  }
+
+  /// Writes the windows of a block into its group, where there are any.
+  static func write(_ windows: NormWindows, to block: HDF5GroupWriter) throws {
+    guard !windows.isEmpty else { return }
+    try block.group("windows") { group in
+      if windows.capacity != NormWindows.defaultCapacity {
+        try group.attribute("capacity", .integer(windows.capacity))
+      }
+      for (name, window) in [("input", windows.input), ("projection", windows.projection)]
+      where !window.values.isEmpty {
+        try group.doubles(name, window.values)
+      }
+    }
+  }
+
+  /// The blocks of a file of windows alone.
+  static func blocks(
+    of file: HDF5File, check: RuleCheck
+  ) throws -> [(block: TensorName, windows: NormWindows)] {
+    let path = file.path
+    let root = Fields(
+      file.root, path: path, owner: nil, rule: "Adapter in HDF5 §3", check: check)
+    guard try root.checkFormat(format, version: version),
+      let group = try file.root.group("blocks")
+    else { return [] }
+    return try group.links.compactMap { link in
+      guard let name = try HDF5Layout.name(of: link, in: group, path: path, check: check),
+        let block = try group.group(link.name)
+      else { return nil }
+      let owner = root.of(TensorName(name))
+      guard try owner.checkName(name) else { return nil }
+      return (TensorName(name), try read(block, owner))
+    }
+  }
+}
+
+extension WindowsFile {
+  /// Writes the windows into an HDF5 file of their own (Adapter in HDF5 §3).
+  ///
+  /// - Throws: `HDF5Error`, `FileError`, errors of writing.
+  public func writeHDF5(to path: String, replacing: Bool) throws {
+    try HDF5Writer.write(to: path, replacing: replacing) { root in
+      try root.attribute("format", .string(HDF5Windows.format))
+      try root.attribute("version", .integer(HDF5Windows.version))
+      try root.group("blocks") { group in
+        for (name, windows) in blocks.sorted(by: { $0.name < $1.name }) {
+          try group.group(HDF5LinkName.link(for: name.string)) { block in
+            try HDF5Windows.write(windows, to: block)
+          }
+        }
+      }
+    }
+  }
+}
