@@ -3,8 +3,6 @@ struct FixedArray {
   let image: FileImage
   private static let what = "the index of chunks"
 
-  init(image: FileImage) { self.image = image }
-
   /// Takes all chunks of an array.
   func read(_ address: UInt64, into collector: inout ChunkCollector) throws {
     let what = FixedArray.what
