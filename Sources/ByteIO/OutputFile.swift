@@ -14,10 +14,11 @@ public final class OutputFile: Sendable {
   /// The size it will have, or the most it may have where `commit(size:)` says which.
   public let size: Int
 
-  /// Where the bytes lie until the file has its name, for libraries that write by path.
+  /// Where the bytes lie until the file has its name.
   package var temporaryPath: String { temporary.path }
 
-  let descriptor: Int32
+  /// The open file, for libraries that write by descriptor.
+  package let descriptor: Int32
   private let temporary: TemporaryName
   private let replacing: Bool
   /// The mode of the file it is to replace.

@@ -1,5 +1,7 @@
 #include "CHDF5.h"
 
+#include "driver.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 
@@ -47,8 +49,6 @@ static CHDF5Outcome fill(void *handle, CHDF5Library *library, char *text, size_t
   }
   CHDF5_FUNCTIONS(FUNCTION)
 #undef FUNCTION
-  library->set_file_locking =
-      (herr_t(*)(hid_t, bool, bool))dlsym(handle, "H5Pset_file_locking");
   // Files are closed by whoever opened them; at exit there is nothing left to do, and after a
   // failed write the library's own handler may not survive doing it.
   library->H5dont_atexit();
@@ -63,6 +63,11 @@ static CHDF5Outcome fill(void *handle, CHDF5Library *library, char *text, size_t
   CHDF5_VALUES(VALUE)
 #undef VALUE
   library->H5Eset_auto2(0, NULL, NULL);
+  library->driver = chdf5_register_driver(library);
+  if (library->driver < 0) {
+    snprintf(text, capacity, "it takes no file driver");
+    return CHDF5_UNUSABLE;
+  }
   library->H5PLset_loading_state(0);
   return CHDF5_LOADED;
 }

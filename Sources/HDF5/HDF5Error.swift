@@ -34,7 +34,9 @@ public struct HDF5Error: DiagnosableError, Equatable {
 
 /// An object of an HDF5 file, as errors name it.
 public enum HDF5Object: Hashable, Sendable, CustomStringConvertible {
-  /// A group and its path in the file.
+  /// An object of a kind that is not known yet, and its path in the file.
+  case object(String)
+  /// A group and its path.
   case group(String)
   /// A dataset and its path.
   case dataset(String)
@@ -44,6 +46,7 @@ public enum HDF5Object: Hashable, Sendable, CustomStringConvertible {
   /// `dataset '/blocks/x/lora_A'`, control characters escaped.
   public var description: String {
     switch self {
+    case .object(let path): "object '\(path.escapedForTerminal)'"
     case .group(let path): "group '\(path.escapedForTerminal)'"
     case .dataset(let path): "dataset '\(path.escapedForTerminal)'"
     case .attribute(let name, let path):

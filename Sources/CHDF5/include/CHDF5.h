@@ -31,6 +31,9 @@ typedef H5O_info_t CHDF5ObjectInfo;
   F(H5Ewalk2, H5Ewalk2)                                \
   F(H5Eclear2, H5Eclear2)                              \
   F(H5PLset_loading_state, H5PLset_loading_state)      \
+  F(H5FDregister, H5FDregister)                        \
+  F(H5Pset_driver, H5Pset_driver)                      \
+  F(H5Pget_driver_info, H5Pget_driver_info)            \
   F(H5Fcreate, H5Fcreate)                              \
   F(H5Fopen, H5Fopen)                                  \
   F(H5Fclose, H5Fclose)                                \
@@ -133,8 +136,8 @@ typedef struct CHDF5Library {
 #define CHDF5_MEMBER(member, symbol) hid_t member;
   CHDF5_VALUES(CHDF5_MEMBER)
 #undef CHDF5_MEMBER
-  /// H5Pset_file_locking, which came with 1.10.7.
-  herr_t (*_Nullable set_file_locking)(hid_t, bool, bool);
+  /// The driver of `chdf5_use_descriptor`.
+  hid_t driver;
 } CHDF5Library;
 
 /// What became of loading.
@@ -150,6 +153,14 @@ typedef enum CHDF5Outcome {
 
 /// Loads the library into `library`; call it once. `text` holds up to `capacity` bytes.
 CHDF5Outcome chdf5_load(CHDF5Library *_Nonnull library, char *_Nonnull text, size_t capacity);
+
+/// Makes the property list `access` open the file of a descriptor, whatever path is given; the
+/// descriptor stays open when the file is closed.
+///
+/// Where `failure` is not null the file can be written, and it gets the errno of the first write
+/// that fails; the library itself is not told of it. It must live as long as the file is open.
+herr_t chdf5_use_descriptor(const CHDF5Library *_Nonnull library, hid_t access, int descriptor,
+                            int *_Nullable failure);
 
 /// The version of the headers, "1.10".
 static inline const char *_Nonnull chdf5_header_version(void) {

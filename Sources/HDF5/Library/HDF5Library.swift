@@ -4,7 +4,7 @@ internal import Synchronization
 /// libhdf5, loaded when it is first needed.
 ///
 /// It knows no threads: all calls happen inside `session`, one at a time.
-enum HDF5Library {
+package enum HDF5Library {
   /// The functions and constants of the loaded library.
   @dynamicMemberLookup
   struct Table: @unchecked Sendable {
@@ -34,11 +34,21 @@ enum HDF5Library {
     }
   }()
 
+  /// Runs `body` while the package does not use the library: for tests and benchmarks that do.
+  package static func exclusively<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try lock.withLock { _ in try body() }
+  }
+
   /// Runs `body` while no other thread uses the library; sessions do not nest.
   ///
   /// - Throws: `LibraryFailure` where the library can't be loaded.
   static func session<Result>(_ body: (Table) throws -> Result) throws -> Result {
-    try lock.withLock { _ in try body(loaded.get()) }
+    try lock.withLock { _ in
+      let library = try loaded.get()
+      // A library that was built for threads keeps a setting for each.
+      _ = library.H5Eset_auto2(0, nil, nil)
+      return try body(library)
+    }
   }
 }
 
@@ -69,6 +79,16 @@ extension HDF5Library.Table {
     throw LibraryFailure(
       writing
         ? .writing(operation: operation, text: text) : .library(operation: operation, text: text))
+  }
+
+  /// A property list that opens the file of a descriptor; where `failure` is given, for writing:
+  /// it gets the errno of the first write that fails.
+  func fileAccess(
+    descriptor: Int32, failure: UnsafeMutablePointer<Int32>? = nil
+  ) throws(LibraryFailure) -> HDF5Handle {
+    let access = try handle("prepare", self.H5Pcreate(self.FILE_ACCESS), closing: self.H5Pclose)
+    try check("prepare", chdf5_use_descriptor(pointer, access.id, descriptor, failure))
+    return access
   }
 
   /// Takes a new identifier into a handle.

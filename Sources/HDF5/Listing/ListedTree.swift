@@ -116,6 +116,9 @@ enum ListedFailure {
       message.put(byte: 3)
       message.put(name)
       message.put(path)
+    case .object(let path):
+      message.put(byte: 4)
+      message.put(path)
     }
     switch failure.reason {
     case .library(let operation, let text):
@@ -155,6 +158,7 @@ enum ListedFailure {
     case 1: object = .group(try message.text())
     case 2: object = .dataset(try message.text())
     case 3: object = .attribute(try message.text(), of: try message.text())
+    case 4: object = .object(try message.text())
     default: throw ListingReader.nonsense("an unknown object")
     }
     let reason: HDF5Error.Reason

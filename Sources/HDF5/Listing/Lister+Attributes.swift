@@ -24,7 +24,7 @@ extension Lister {
   mutating func put(attributesOf object: hid_t, count: UInt64, path: String) throws(LibraryFailure)
   {
     let tooMany = LibraryFailure(
-      .tooMany(what: "attributes", limit: limits.attributes), object: .group(path))
+      .tooMany(what: "attributes", limit: limits.attributes), object: .object(path))
     guard count <= UInt64(limits.attributes) else { throw tooMany }
     guard count > 0 else { return message.put(0) }
     let collector = NameCollector(limits: limits)
@@ -35,7 +35,7 @@ extension Lister {
         return Unmanaged<NameCollector>.fromOpaque(context).takeUnretainedValue().take(name)
       }, Unmanaged.passUnretained(collector).toOpaque())
     guard !collector.isOver else { throw tooMany }
-    try inObject(.group(path)) { () throws(LibraryFailure) in
+    try inObject(.object(path)) { () throws(LibraryFailure) in
       try library.check("list the attributes", status)
     }
     message.put(collector.names.count)
@@ -71,13 +71,16 @@ extension Lister {
   private func value(of attribute: hid_t, type: hid_t, space: hid_t) throws(LibraryFailure) -> (
     RawAttributeValue, Int
   ) {
-    let rank: Int
+    var rank = 0
     var count = 1
     switch library.H5Sget_simple_extent_type(space) {
-    case H5S_SCALAR: rank = 0
+    case H5S_SCALAR: break
     case H5S_SIMPLE:
       rank = Int(try library.check("read its shape", library.H5Sget_simple_extent_ndims(space)))
       guard rank == 1 else { return (.unsupported("an array of rank \(rank)"), 0) }
+      guard library.H5Tget_class(type) != H5T_STRING else {
+        return (.unsupported("an array of strings"), 0)
+      }
       var extent: hsize_t = 0
       try library.check("read its shape", library.H5Sget_simple_extent_dims(space, &extent, nil))
       guard extent <= UInt64(limits.attributeBytes - attributeBytes) / 8 else {
@@ -88,8 +91,7 @@ extension Lister {
     }
     let size = library.H5Tget_size(type)
     switch library.H5Tget_class(type) {
-    case H5T_STRING where rank == 0: return try string(of: attribute, type: type, size: size)
-    case H5T_STRING: return (.unsupported("an array of strings"), 0)
+    case H5T_STRING: return try string(of: attribute, type: type, size: size)
     case H5T_INTEGER:
       return (try integers(of: attribute, type: type, size: size, rank: rank, count), 8 * count)
     case H5T_FLOAT:

@@ -12,18 +12,15 @@ struct Lister {
   private var objects = 0
   var attributeBytes = 0
 
-  /// Lists the file at `path`; `afterOpening` runs when the library will open no other file.
+  /// Lists an open file.
   static func list(
-    _ path: String, library: HDF5Library.Table, limits: ListingLimits,
-    message: inout ListingWriter, afterOpening: () -> Void = {}
+    _ descriptor: Int32, library: HDF5Library.Table, limits: ListingLimits,
+    message: inout ListingWriter
   ) throws {
-    let access = try library.handle(
-      "prepare", library.H5Pcreate(library.FILE_ACCESS), closing: library.H5Pclose)
-    if let setLocking = library.set_file_locking { _ = setLocking(access.id, false, true) }
+    let access = try library.fileAccess(descriptor: descriptor)
     let file = try library.handle(
-      "open it", library.H5Fopen(path, UInt32(CHDF5_READ_ONLY), access.id),
+      "open it", library.H5Fopen("file", UInt32(CHDF5_READ_ONLY), access.id),
       closing: library.H5Fclose)
-    afterOpening()
     let creation = try library.handle(
       "inspect it", library.H5Fget_create_plist(file.id), closing: library.H5Pclose)
     var userBlock: hsize_t = 0
@@ -49,7 +46,7 @@ struct Lister {
     do {
       return try library.handle("open it", call(), closing: library.H5Oclose)
     } catch {
-      throw LibraryFailure(error.reason, object: .group(path))
+      throw LibraryFailure(error.reason, object: .object(path))
     }
   }
 
@@ -78,8 +75,7 @@ struct Lister {
     var info = CHDF5ObjectInfo()
     let status = library.H5Oget_info2(
       object, &info, UInt32(CHDF5_INFO_BASIC | CHDF5_INFO_NUM_ATTRS))
-    let failedObject = HDF5Object.group(path)
-    try inObject(failedObject) { () throws(LibraryFailure) in
+    try inObject(.object(path)) { () throws(LibraryFailure) in
       try library.check("inspect an object", status)
     }
     let address = UInt64(info.addr)
@@ -91,7 +87,7 @@ struct Lister {
     case H5O_TYPE_GROUP:
       guard depth <= limits.depth else {
         throw LibraryFailure(
-          .tooMany(what: "groups inside each other", limit: limits.depth), object: failedObject)
+          .tooMany(what: "groups inside each other", limit: limits.depth), object: .group(path))
       }
       message.put(byte: Kind.group.rawValue)
       message.put(address)

@@ -66,7 +66,7 @@ public final class HDF5File: Sendable {
       try ListingWriter.message(limit: limits.messageBytes) { message in
         message.put(byte: 0)
         try Lister.list(
-          "/dev/fd/\(file.descriptor)", library: library, limits: limits, message: &message)
+          file.descriptor, library: library, limits: limits, message: &message)
       }
     }
   }

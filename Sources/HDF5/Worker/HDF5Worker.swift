@@ -61,11 +61,10 @@ public enum HDF5Worker {
     let listing = ListingLimits()
     do {
       return try HDF5Library.session { library in
-        try ListingWriter.message(limit: listing.messageBytes) { message in
+        forbidOpening()
+        return try ListingWriter.message(limit: listing.messageBytes) { message in
           message.put(byte: 0)
-          try Lister.list(
-            "/dev/fd/0", library: library, limits: listing, message: &message,
-            afterOpening: forbidOpening)
+          try Lister.list(0, library: library, limits: listing, message: &message)
         }
       }
     } catch {

@@ -99,9 +99,8 @@ public final class HDF5DatasetWriter {
     }
   }
 
-  /// Writes what waits; checks that nothing is missing.
+  /// Checks that nothing is missing and writes what waits.
   func finish() throws {
-    try flush()
     guard taken == plan.info.byteCount else {
       throw HDF5Error(
         path: session.output.path, object: object,
@@ -110,6 +109,7 @@ public final class HDF5DatasetWriter {
           text: "fewer bytes than its shape says (found \(taken), "
             + "expected \(plan.info.byteCount))"))
     }
+    try flush()
   }
 
   private func flush() throws {

@@ -28,8 +28,9 @@ public enum HDF5Writer {
     let output = try OutputFile(path: path, size: 0, replacing: replacing)
     let session = WriterSession(output: output, threads: threads, checkpoint: checkpoint)
     let expected = WrittenGroup()
-    let file = try session.library { library in try create(output.temporaryPath, library) }
+    let file = try session.library(checking: false) { library in try create(session, library) }
     do {
+      try session.check()
       let root = try session.open { library in
         (try library.check("open the root", writing: true, library.H5Oopen(file, "/", 0)), .object)
       }
@@ -37,8 +38,7 @@ public enum HDF5Writer {
         try body(HDF5GroupWriter(session: session, id: id, path: "/", written: expected))
       }
     } catch {
-      // What can't be flushed any more is removed anyway.
-      _ = try? session.library { library in library.H5Fclose(file) }
+      _ = try? session.library(checking: false) { library in library.H5Fclose(file) }
       throw error
     }
     try session.library { library in
@@ -51,22 +51,22 @@ public enum HDF5Writer {
     try output.commit(size: written.size)
   }
 
-  private static func create(_ path: String, _ library: HDF5Library.Table) throws -> hid_t {
+  private static func create(_ session: WriterSession, _ library: HDF5Library.Table) throws
+    -> hid_t
+  {
     let creation = try library.handle(
       "prepare", writing: true, library.H5Pcreate(library.FILE_CREATE), closing: library.H5Pclose)
-    let access = try library.handle(
-      "prepare", writing: true, library.H5Pcreate(library.FILE_ACCESS), closing: library.H5Pclose)
+    let access = try library.fileAccess(
+      descriptor: session.output.descriptor, failure: session.failure)
     try library.check("prepare", writing: true, library.H5Pset_obj_track_times(creation.id, false))
     // The structures of 1.8, which all later versions read: they carry checksums and take less
     // room for many small groups than the older ones.
     try library.check(
       "prepare", writing: true,
       library.H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18))
-    // The unfinished file is locked by `OutputFile`.
-    if let setLocking = library.set_file_locking { _ = setLocking(access.id, false, true) }
     return try library.check(
       "create the file", writing: true,
-      library.H5Fcreate(path, UInt32(CHDF5_TRUNCATE), creation.id, access.id))
+      library.H5Fcreate("file", UInt32(CHDF5_TRUNCATE), creation.id, access.id))
   }
 }
 
@@ -78,12 +78,18 @@ final class WriterSession {
   let output: OutputFile
   let threads: Int
   let checkpoint: @Sendable () throws -> Void
+  /// The errno of the first write that failed.
+  let failure: UnsafeMutablePointer<Int32>
 
   init(output: OutputFile, threads: Int, checkpoint: @escaping @Sendable () throws -> Void) {
     self.output = output
     self.threads = max(1, threads)
     self.checkpoint = checkpoint
+    failure = .allocate(capacity: 1)
+    failure.initialize(to: 0)
   }
+
+  deinit { failure.deallocate() }
 
   /// What an identifier stands for, which decides how it is closed.
   enum Kind {
@@ -94,23 +100,32 @@ final class WriterSession {
 
   /// Enters the library.
   ///
-  /// - Throws: `HDF5Error` with the path.
+  /// - Throws: `HDF5Error` with the path, `SystemError` where a write failed.
   @discardableResult
   func library<Result>(
-    _ object: HDF5Object? = nil, _ body: (HDF5Library.Table) throws -> Result
+    _ object: HDF5Object? = nil, checking: Bool = true,
+    _ body: (HDF5Library.Table) throws -> Result
   ) throws -> Result {
     do {
-      return try HDF5Library.session(body)
+      let result = try HDF5Library.session(body)
+      if checking { try check() }
+      return result
     } catch let failure as LibraryFailure {
       throw HDF5Error(path: output.path, object: object ?? failure.object, reason: failure.reason)
     }
   }
 
-  /// Opens something that stays open over several steps.
+  /// Throws once a write has failed, which the library is not told.
+  func check() throws {
+    guard failure.pointee != 0 else { return }
+    throw SystemError(operation: "write", path: output.path, code: failure.pointee)
+  }
+
+  /// Opens something that stays open over several steps, to be closed by `using`.
   func open(
     _ object: HDF5Object? = nil, _ body: (HDF5Library.Table) throws -> (hid_t, Kind)
   ) throws -> (hid_t, Kind) {
-    try library(object, body)
+    try library(object, checking: false, body)
   }
 
   /// Runs `body` and closes what is open.
@@ -130,6 +145,7 @@ final class WriterSession {
     }
     let result: Result
     do {
+      try check()
       result = try body(opened.id)
     } catch {
       try? close()

@@ -1,0 +1,85 @@
+import CHDF5
+import HDF5
+import Testing
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The library itself, to write what the package does not write.
+enum RawLibrary {
+  nonisolated(unsafe) private static let table: UnsafeMutablePointer<CHDF5Library>? = {
+    let table = UnsafeMutablePointer<CHDF5Library>.allocate(capacity: 1)
+    var text = [CChar](repeating: 0, count: 256)
+    return chdf5_load(table, &text, text.count) == CHDF5_LOADED ? table : nil
+  }()
+
+  /// The functions in the package's table.
+  static func api() throws -> CHDF5Library { try #require(table).pointee }
+
+  /// A function that is not in the package's table.
+  static func function<Function>(_ name: String, as: Function.Type) throws -> Function {
+    _ = try api()
+    for library in ["libhdf5_serial.so.103", "libhdf5_serial.so", "libhdf5.so", "libhdf5.dylib"] {
+      if let handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD), let symbol = dlsym(handle, name) {
+        return unsafeBitCast(symbol, to: Function.self)
+      }
+    }
+    throw Missing(name: name)
+  }
+
+  struct Missing: Error { let name: String }
+
+  /// Creates a file with the structures of the newest version the library knows, or 1.8's.
+  static func create(_ path: String, newest: Bool, _ body: (CHDF5Library, hid_t) throws -> Void)
+    throws
+  {
+    try HDF5Library.exclusively { try createAlone(path, newest: newest, body) }
+  }
+
+  private static func createAlone(
+    _ path: String, newest: Bool, _ body: (CHDF5Library, hid_t) throws -> Void
+  ) throws {
+    let api = try api()
+    let access = api.H5Pcreate(api.FILE_ACCESS)
+    defer { _ = api.H5Pclose(access) }
+    if newest {
+      try #require(api.H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0)
+    }
+    let file = api.H5Fcreate(path, 2, 0, access)
+    try #require(file >= 0)
+    do {
+      try body(api, file)
+    } catch {
+      _ = api.H5Fclose(file)
+      throw error
+    }
+    try #require(api.H5Fclose(file) >= 0)
+  }
+
+  /// Creates a float32 dataset, its property list changed by `prepare`, and writes its elements.
+  static func dataset(
+    _ api: CHDF5Library, _ file: hid_t, _ name: String, shape: [Int], maximum: [Int?]? = nil,
+    chunk: [Int]?, _ values: [Float]?, prepare: (hid_t) throws -> Void = { _ in }
+  ) throws {
+    let list = api.H5Pcreate(api.DATASET_CREATE)
+    defer { _ = api.H5Pclose(list) }
+    if let chunk {
+      try #require(api.H5Pset_chunk(list, Int32(chunk.count), chunk.map(hsize_t.init)) >= 0)
+    }
+    try prepare(list)
+    let limits = (maximum ?? shape).map { $0.map(hsize_t.init) ?? hsize_t.max }
+    let space = api.H5Screate_simple(Int32(shape.count), shape.map(hsize_t.init), limits)
+    defer { _ = api.H5Sclose(space) }
+    let dataset = api.H5Dcreate2(file, name, api.IEEE_F32LE, space, 0, list, 0)
+    try #require(dataset >= 0)
+    defer { _ = api.H5Dclose(dataset) }
+    if let values {
+      try #require(api.H5Dwrite(dataset, api.IEEE_F32LE, 0, 0, 0, values) >= 0)
+    }
+  }
+}
