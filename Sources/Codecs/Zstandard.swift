@@ -5,27 +5,67 @@ package enum Zstandard {
   /// The largest window a frame may ask for.
   package static let maximumWindow = 16 << 20
 
+  /// What a compressor is tuned for.
+  package enum Tuning {
+    /// Text and the like, at a level of the library.
+    case level(Int)
+    /// Shuffled floating-point numbers: whole planes of bytes that are random, or follow one
+    /// distribution, without repetitions but runs of one byte.
+    case shuffled
+  }
+
   /// Compresses with reusable working memory; one for each thread.
   package struct Compressor: ~Copyable {
     private let state: OpaquePointer
-    private let level: Int32
 
-    package init(level: Int) {
+    /// Prepares for some kind of bytes.
+    package init(_ tuning: Tuning) {
       guard let state = ZSTD_createCCtx() else { fatalError("out of memory") }
       self.state = state
-      self.level = Int32(level)
+      switch tuning {
+      case .level(let level): set(ZSTD_c_compressionLevel, level)
+      case .shuffled:
+        // Matches in random bytes are accidents that cost more than they save: the fewest that
+        // the library looks for, which leaves the entropy code and runs.
+        set(ZSTD_c_compressionLevel, 1)
+        set(ZSTD_c_minMatch, 7)
+        set(ZSTD_c_hashLog, 6)
+      }
     }
 
     deinit { ZSTD_freeCCtx(state) }
 
+    private func set(_ parameter: ZSTD_cParameter, _ value: Int) {
+      let result = ZSTD_CCtx_setParameter(state, parameter, Int32(value))
+      precondition(ZSTD_isError(result) == 0, "a parameter that every version of zstd has")
+    }
+
     /// Compresses into `target` as one frame that states its content size; the size of the frame,
     /// or nil where it does not fit.
+    ///
+    /// - Parameter plane: the bytes after which a block ends, so that each plane of shuffled
+    ///   elements gets an entropy code of its own; all of them where nothing is shuffled.
     package func compress(
-      _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+      _ source: UnsafeRawBufferPointer, plane: Int, into target: UnsafeMutableRawBufferPointer
     ) -> Int? {
-      let size = ZSTD_compressCCtx(
-        state, target.baseAddress, target.count, source.baseAddress, source.count, level)
-      return ZSTD_isError(size) == 0 ? size : nil
+      ZSTD_CCtx_reset(state, ZSTD_reset_session_only)
+      ZSTD_CCtx_setPledgedSrcSize(state, UInt64(source.count))
+      var output = ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
+      var start = 0
+      repeat {
+        let end = source.count - start > plane ? start + plane : source.count
+        let operation = end == source.count ? ZSTD_e_end : ZSTD_e_flush
+        let part = UnsafeRawBufferPointer(rebasing: source[start..<end])
+        var input = ZSTD_inBuffer(src: part.baseAddress, size: part.count, pos: 0)
+        while true {
+          let rest = ZSTD_compressStream2(state, &output, &input, operation)
+          guard ZSTD_isError(rest) == 0 else { return nil }
+          if rest == 0 { break }
+          if output.pos == output.size { return nil }
+        }
+        start = end
+      } while start < source.count
+      return output.pos
     }
   }
 

@@ -12,12 +12,13 @@ final class ChunkEncoder {
     let checksum: ContainerChecksum
   }
 
-  private static let zstdLevel = 1
-  private static let zlibLevel = 6
+  private static let textLevel = 3
+  private static let zlibLevel = 4
 
   private let compression: ContainerCompression
   private let zlib = Deflate.Compressor(level: zlibLevel)
-  private let zstd = Zstandard.Compressor(level: zstdLevel)
+  private let zstdElements = Zstandard.Compressor(.shuffled)
+  private let zstdText = Zstandard.Compressor(.level(textLevel))
   private var raw = AlignedBuffer(byteCount: 0)
   private var shuffled = AlignedBuffer(byteCount: 0)
   private var stored = AlignedBuffer(byteCount: 0)
@@ -64,8 +65,11 @@ final class ChunkEncoder {
     if stored.bytes.count < limit { stored = AlignedBuffer(byteCount: bytes.count) }
     let target = stored.prefix(limit)
     let size =
-      compression == .zlib
-      ? zlib.compress(source, into: target) : zstd.compress(source, into: target)
+      switch (compression, width) {
+      case (.zlib, _): zlib.compress(source, into: target)
+      case (_, 1): zstdText.compress(source, plane: source.count, into: target)
+      default: zstdElements.compress(source, plane: source.count / width, into: target)
+      }
     guard let size else { return nil }
     let result = UnsafeRawBufferPointer(rebasing: target[..<size])
     return Encoded(

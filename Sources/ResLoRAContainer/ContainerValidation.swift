@@ -18,7 +18,7 @@ public struct ContainerValidation: Sendable {
   ///
   /// - Parameters:
   ///   - limit: the number of errors after which it stops.
-  ///   - progress: called with the raw bytes of chunks that are done and of all; an error it
+  ///   - progress: called with the raw bytes of tensors and ancillary chunks that are done and of all; an error it
   ///     throws stops the check.
   /// - Throws: errors of reading and of `progress`, never `ContainerError`.
   public init(
@@ -65,7 +65,8 @@ private struct DataCheck {
     self.content = content
     self.progress = progress
     reader = ChunkReader(file: file)
-    total = content.chunks.reduce(0) { $0 + $1.rawLength }
+    let others = [0, content.tableIndex].reduce(0) { $0 + content.chunks[$1].rawLength }
+    total = content.chunks.reduce(0) { $0 + $1.rawLength } - others
   }
 
   mutating func run(_ faults: inout FaultHandler) throws {
