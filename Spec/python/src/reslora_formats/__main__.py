@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("dump", help="print what a file holds as canonical JSON")
     command.add_argument("path")
 
-    command = commands.add_parser("convert", help="write the content of IN in the layout of OUT's name")
+    command = commands.add_parser("convert", help="write IN in the layout of OUT's name")
     command.add_argument("input")
     command.add_argument("output")
     command.add_argument("--compression", choices=CHOICES, default="auto", help="of a .reslora")

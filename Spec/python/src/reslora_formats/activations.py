@@ -24,8 +24,11 @@ PIECE_BYTES = 2**20
 class Matrix(Protocol):
     """One distinct input: rows are tokens (Activations §1). Rows are read where they lie."""
 
-    dtype: str
-    shape: tuple[int, int]
+    @property
+    def dtype(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Elements as ``Tensor.data`` holds them: BF16 as bits."""
@@ -196,5 +199,6 @@ def require_metadata_fits(activations: Activations, key: str) -> None:
     """In safetensors the map lies among the free text: no metadata may have its key."""
     if key in activations.metadata:
         raise FormatError(
-            activations.file, f"metadata '{key}'", "Activations §2", "a key of its own", "another key"
+            activations.file, f"metadata '{key}'", "Activations §2",
+            "the key of the map", "another key",
         )

@@ -40,9 +40,9 @@ def open_hdf5(path: Path, notes: list[str]) -> Activations:
         file = stack.enter_context(hdf5.reading(path))
         attributes = adapter_hdf5.header(file, name, FORMAT)
         adapter_hdf5.unknown(attributes, "format version", "/", notes)
-        for link in ("inputs", "blocks"):
-            if link not in file or not isinstance(file[link], h5py.Group):
-                raise FormatError(name, f"/{link}", SECTION, "no group", "a group")
+        for part in ("inputs", "blocks"):
+            if part not in file or not isinstance(file[part], h5py.Group):
+                raise FormatError(name, f"/{part}", SECTION, "no group", "a group")
         inputs: dict[str, Matrix] = {}
         for link, kind in hdf5.members(file["inputs"], name):
             input = hdf5.name_of_link(link, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import jsontext
-from .activations import Activations, TensorMatrix, pieces, require_metadata_fits
+from .activations import Activations, Matrix, TensorMatrix, pieces, require_metadata_fits
 from .errors import FormatError
 from .files import Path, write_whole
 from .safetensors_file import SafetensorsFile, header
@@ -23,7 +23,9 @@ def open_safetensors(path: Path) -> Activations:
     blocks = jsontext.parse(text, file.file, f"__metadata__: {KEY}", SECTION)
     if not isinstance(blocks, dict) or not all(isinstance(v, str) for v in blocks.values()):
         raise FormatError(path, f"__metadata__: {KEY}", SECTION, "another value", "block → tensor")
-    inputs = {name: TensorMatrix(file.tensor(name, in_place=True)) for name in file.entries}
+    inputs: dict[str, Matrix] = {
+        name: TensorMatrix(file.tensor(name, in_place=True)) for name in file.entries
+    }
     return Activations(inputs, blocks, file.metadata, file.file)
 
 
@@ -38,6 +40,6 @@ def write_safetensors(activations: Activations, path: Path) -> None:
         yield start
         for name in order:
             for rows in pieces(activations.inputs[name]):
-                yield memoryview(rows.reshape(-1)).cast("B")
+                yield rows.reshape(-1).data.cast("B")
 
     write_whole(path, content())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import h5py
+import numpy as np
 
 from . import hdf5_types as hdf5
 from .description import FORMAT, VERSION, Notes, by_bytes
@@ -61,7 +62,7 @@ def write_windows_group(group: h5py.Group, windows: NormWindows) -> None:
         hdf5.write_integer(inner, "capacity", windows.capacity)
     for kind, values in (("input", windows.input), ("projection", windows.projection)):
         if values:
-            hdf5.write_tensor(inner, kind, Tensor.rounded([float(v) for v in values], "F64"))
+            hdf5.write_tensor(inner, kind, Tensor("F64", np.array(values, "<f8")))
 
 
 def write_base(group: h5py.Group, base: BaseWeight | None) -> None:

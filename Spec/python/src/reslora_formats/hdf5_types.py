@@ -264,8 +264,8 @@ def read_string(kind: h5t.TypeID, read, what: str, file: str, variable: bool = T
     if kind.is_variable_str():
         value = np.empty((), dtype=object)
         read(value)
-        raw = value[()]
-        raw = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else bytes(raw)
+        text = value[()]
+        raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
     else:
         size = kind.get_size()
         buffer = np.empty((), dtype=f"V{size}")

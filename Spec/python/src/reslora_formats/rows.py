@@ -96,13 +96,13 @@ class RowStore:
     def append(self, rows: np.ndarray) -> int:
         offset = self.end
         self.file.seek(offset)
-        self.file.write(memoryview(np.ascontiguousarray(rows).reshape(-1)).cast("B"))
+        self.file.write(np.ascontiguousarray(rows).reshape(-1).data.cast("B"))
         self.end = offset + rows.nbytes
         return offset
 
     def read_into(self, offset: int, rows: np.ndarray) -> None:
         self.file.seek(offset)
-        view = memoryview(rows.reshape(-1)).cast("B")
+        view = rows.reshape(-1).data.cast("B")
         if self.file.readinto(view) != len(view):  # type: ignore[attr-defined]
             raise OSError("the temporary file of rows is shorter than it was")
 

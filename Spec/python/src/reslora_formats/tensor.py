@@ -95,7 +95,7 @@ class Tensor:
 
     def raw(self) -> memoryview:
         """The bytes, row-major and little-endian."""
-        return memoryview(self.data.reshape(-1)).cast("B")
+        return self.data.reshape(-1).data.cast("B")
 
     def to_float32(self) -> np.ndarray:
         """The numbers as float32: exact for BF16, F16 and F32."""

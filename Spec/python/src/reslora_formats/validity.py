@@ -225,7 +225,7 @@ def check_links(adapter: Adapter, by_name: dict[str, Block], file: str) -> None:
 def check_link(structure: str, block: Block, other: Block, file: str) -> None:
     """What must agree along the link from a block to its predecessor (Merging §3.2, §2.7)."""
     ranks, others = ([pair.rank for pair in b.pairs] for b in (block, other))
-    faults = [
+    faults: list[tuple[str, object, object, str]] = [
         ("in features", block.in_features, other.in_features, "Merging §3.2"),
     ]
     if structure == "bs":

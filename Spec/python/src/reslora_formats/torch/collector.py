@@ -254,9 +254,9 @@ class ResLoRACollector:
 
         Rows that the model's ``attention_mask`` (a keyword argument, [batch, sequence]) or
         ``collector.mask()`` marks with 0 are left out; row t of every matrix is the same token. An
-        input that several blocks receive is kept once. At most ``max_tokens`` rows and ``max_bytes``
-        bytes in all are kept; they lie in a temporary file in ``folder``. Forwards in training mode
-        are left out unless ``training`` (there, dropout would be in the rows).
+        input that several blocks receive is kept once. At most ``max_tokens`` rows and
+        ``max_bytes`` bytes in all are kept; they lie in a temporary file in ``folder``. Forwards in
+        training mode are left out unless ``training`` (there, dropout would be in the rows).
 
         A forward whose rows cannot be aligned is left out whole, with a warning;
         ``collector.skipped`` counts them. Used again, it goes on where it stopped.
@@ -276,7 +276,7 @@ class ResLoRACollector:
 
     @contextlib.contextmanager
     def mask(self, mask: torch.Tensor) -> Iterator[None]:
-        """The tokens to keep of the forwards inside the ``with``: [batch, sequence], 0 for padding."""
+        """The tokens to keep in the ``with``: [batch, sequence], 0 for padding."""
         self._mask = mask
         try:
             yield
@@ -315,7 +315,7 @@ class ResLoRACollector:
         for name, linear in self.linears.items():
             pairs = linear.pairs(linear.module)
             if not pairs:
-                raise ValueError(f"'{name}' has no pair in use (the published new_epoch() adds one)")
+                raise ValueError(f"'{name}' has no pair in use; new_epoch() adds the first")
             blocks.append(
                 Block(
                     name,

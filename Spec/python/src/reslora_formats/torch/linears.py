@@ -67,6 +67,7 @@ def wrappers(model: nn.Module) -> list[nn.Module]:
 def find(model: nn.Module, adapters: Mapping[str, Any] | None) -> Found:
     """The linears of the explicit mapping, of the published code, or of PEFT."""
     inner = wrappers(model)[-1]
+    found: Found | None
     if adapters is not None:
         found = explicit(inner, adapters)
     else:
@@ -91,12 +92,14 @@ def explicit(model: nn.Module, adapters: Mapping[str, Any]) -> Found:
             raise ValueError(f"the model has no module '{name}'")
         *factors, scaling = value
         pairs = factors[0] if len(factors) == 1 else [tuple(factors)]
-        linears.append(
-            AdaptedLinear(name, modules[name], float(scaling), lambda _, pairs=pairs: list(pairs))
-        )
+        linears.append(AdaptedLinear(name, modules[name], float(scaling), constant(pairs)))
     if not linears:
         return Found([], "plain", {})
     return Found(linears, "plain", {linear.name: None for linear in linears})
+
+
+def constant(pairs: Any) -> Callable[[nn.Module], Pairs]:
+    return lambda _: list(pairs)
 
 
 # MARK: - Published code
@@ -192,11 +195,15 @@ def peft(model: nn.Module) -> Found | None:
         if module.lora_B[key].bias is not None:
             raise ValueError(f"'{name}': a bias on B, which an adapter cannot hold")
         linears.append(
-            AdaptedLinear(
-                name, module, float(module.scaling[key]),
-                lambda m, key=key: [(m.lora_A[key].weight, m.lora_B[key].weight)],
-            )
+            AdaptedLinear(name, module, float(module.scaling[key]), peft_pairs(key))
         )
     if not linears:
         return None
     return Found(linears, "plain", {linear.name: None for linear in linears})
+
+
+def peft_pairs(key: str) -> Callable[[nn.Module], Pairs]:
+    def pairs(module: Any) -> Pairs:
+        return [(module.lora_A[key].weight, module.lora_B[key].weight)]
+
+    return pairs
