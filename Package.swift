@@ -98,7 +98,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["Tensors", "ByteIO", "Codecs", "CHDF5", "HDF5", "ResLoRAContainer"],
-      path: "Tests/Benchmarks", exclude: ["fold.py"], swiftSettings: swiftSettings),
+      path: "Tests/Benchmarks", exclude: ["fold.py", "container_h5py.py"],
+      swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),
