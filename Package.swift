@@ -93,7 +93,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["Tensors", "ByteIO"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .target(
-      name: "LoRATestSupport", dependencies: ["Adapters", "Tensors", "TestSupport"],
+      name: "LoRATestSupport",
+      dependencies: ["Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"],
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
@@ -112,21 +113,29 @@ let package = Package(
       "ResLoRAContainerTests", ["ResLoRAContainer", "ByteIO", "Codecs", "Tensors", "TestSupport"]),
     tests(
       "ActivationsTests",
-      ["Activations", "HDF5", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+      [
+        "Activations", "Adapters", "HDF5", "Safetensors", "ByteIO", "Tensors", "TestSupport",
+        "LoRATestSupport",
+      ]),
     tests(
       "TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
     tests(
       "AdaptersTests",
       [
-        "Adapters", "Contents", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors",
-        "TestSupport",
+        "Adapters", "ResLoRAContainer", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors",
+        "TestSupport", "LoRATestSupport",
       ]),
     tests(
       "ContentsTests",
-      ["Contents", "Adapters", "Activations", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+      [
+        "Contents", "Adapters", "Activations", "ResLoRAContainer", "Safetensors", "ByteIO",
+        "Tensors", "TestSupport", "LoRATestSupport",
+      ]),
     tests(
       "MergingTests",
-      ["Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+      [
+        "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
+      ]),
     tests(
       "FoldingTests",
       [

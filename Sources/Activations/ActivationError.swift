@@ -38,6 +38,8 @@ public struct ActivationError: RuleViolation, Equatable {
     case unknownMatrix(block: TensorName, found: TensorName)
     /// Matrices that are no block's input.
     case unnamedMatrices([TensorName])
+    /// Free text under a key by which safetensors files are told apart.
+    case takenMetadata(key: String)
     /// A group or dataset that lacks something, or has something that does not belong.
     case misplaced(String, expected: String)
 
@@ -52,7 +54,8 @@ public struct ActivationError: RuleViolation, Equatable {
           + "release may read it"
       case .noMatrices: "no matrix of inputs in it"
       case .notAMatrix(let name, let found):
-        "tensor '\(name)': not a matrix (found shape \(found), expected [tokens, features])"
+        "tensor '\(name)': not a matrix (found shape \(found), expected [tokens, features], features "
+          + "not 0)"
       case .unusableDType(let name, let found):
         "tensor '\(name)': not a dtype to compute with (found \(found.rawValue), expected F64, F32, "
           + "F16 or BF16)"
@@ -65,6 +68,9 @@ public struct ActivationError: RuleViolation, Equatable {
         "\(names.count) \(names.count == 1 ? "matrix is" : "matrices are") no block's input: "
           + names.prefix(20).map { "'\($0)'" }.joined(separator: ", ")
           + (names.count > 20 ? ", …" : "")
+      case .takenMetadata(let key):
+        "metadata '\(key.escapedForTerminal)' can't be written into safetensors, where the key has a "
+          + "meaning of its own; write HDF5"
       case .misplaced(let what, let expected):
         "\(what.escapedForTerminal) (expected \(expected))"
       }

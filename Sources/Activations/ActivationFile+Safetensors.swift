@@ -14,7 +14,7 @@ extension ActivationFile {
   init(safetensors file: SafetensorsFile, inputs text: String, path: String, check: RuleCheck)
     throws
   {
-    var inputs: [(block: TensorName, matrix: TensorName)] = []
+    var inputs: [(block: TensorName, matrix: TensorName)]?
     func broken(_ reason: ActivationError.Reason) throws {
       try check.broken(ActivationError(path: path, rule: "Activations §2", reason: reason))
     }
@@ -37,6 +37,10 @@ extension ActivationFile {
   func writeSafetensors(
     to path: String, replacing: Bool, progress: (Int, Int) throws -> Void
   ) throws {
+    for (key, _) in metadata
+    where AdapterFormats.metadataKeys.contains(key) || key == Self.inputsKey {
+      throw ActivationError(path: path, rule: "Activations §2", reason: .takenMetadata(key: key))
+    }
     var map = JSONObject()
     for (block, matrix) in inputs {
       _ = map.append(block.string, .string(matrices.tensors[matrix].name.string))

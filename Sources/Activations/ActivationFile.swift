@@ -22,9 +22,6 @@ public struct ActivationFile: Sendable {
   /// The number of tokens, rows of every matrix.
   public var tokens: Int { matrices.tensors.first?.shape.first ?? 0 }
 
-  /// The largest JSON text of the map from blocks to matrices.
-  static let maximumTextBytes = 100_000_000
-
   /// Whether a file says of itself that it holds activations.
   package static func matches(_ probe: InputProbe) -> Bool {
     inputsText(probe) != nil || probe.hdf5.map { HDF5Layout.format(of: $0) } == hdf5Format
@@ -52,27 +49,33 @@ public struct ActivationFile: Sendable {
   }
 
   /// Checks what holds in all formats.
+  ///
+  /// - Parameter inputs: the matrix of each block; nil where that was noted to be unreadable.
   init(
     path: String, format: String, matrices: any TensorSource,
-    inputs: [(block: TensorName, matrix: TensorName)], metadata: [(key: String, value: String)],
+    inputs: [(block: TensorName, matrix: TensorName)]?, metadata: [(key: String, value: String)],
     check: RuleCheck
   ) throws {
     func broken(_ reason: ActivationError.Reason) throws {
       try check.broken(ActivationError(path: path, rule: "Activations §1", reason: reason))
     }
+    let tokens = matrices.tensors.first { $0.shape.count == 2 }?.shape[0]
     for info in matrices.tensors {
+      _ = try TextRules.checkName(info.name.string, of: "tensor", path: path, check)
       if !info.dtype.isArithmetic { try broken(.unusableDType(info.name, found: info.dtype)) }
-      guard info.shape.count == 2 else {
+      guard info.shape.count == 2, info.shape[1] > 0 else {
         try broken(.notAMatrix(info.name, found: info.shape))
         continue
       }
-      if let tokens = matrices.tensors.first?.shape.first, info.shape[0] != tokens {
+      if let tokens, info.shape[0] != tokens {
         try broken(.tokensDiffer(info.name, found: info.shape[0], expected: tokens))
       }
     }
-    var unnamed = Set(matrices.tensors.map(\.name))
+    if matrices.tensors.isEmpty { try broken(.noMatrices) }
+    var unnamed = inputs == nil ? [] : Set(matrices.tensors.map(\.name))
     var positions: [(block: TensorName, matrix: Int)] = []
-    for (block, matrix) in inputs.sorted(by: { $0.block < $1.block }) {
+    for (block, matrix) in (inputs ?? []).sorted(by: { $0.block < $1.block }) {
+      _ = try TextRules.checkName(block.string, of: "block", path: path, check)
       unnamed.remove(matrix)
       if let position = matrices.index(of: matrix) {
         positions.append((block, position))
@@ -80,8 +83,8 @@ public struct ActivationFile: Sendable {
         try broken(.unknownMatrix(block: block, found: matrix))
       }
     }
-    if matrices.tensors.isEmpty { try broken(.noMatrices) }
     if !unnamed.isEmpty { try broken(.unnamedMatrices(unnamed.sorted())) }
+    try TextRules.checkMetadata(metadata, path: path, check)
     label = path
     self.format = format
     self.matrices = matrices

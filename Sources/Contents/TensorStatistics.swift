@@ -17,14 +17,20 @@ public struct TensorStatistics: Sendable, Equatable {
   private var count = 0
   private var sum = 0.0
   private var sumOfSquares = 0.0
+  // Of differences to the first finite element: elements that are all alike deviate by 0.
+  private var first: Double?
+  private var sumOfDifferences = 0.0
+  private var sumOfSquaredDifferences = 0.0
 
   /// The arithmetic mean of the finite elements.
   public var mean: Double? { count == 0 ? nil : sum / Double(count) }
 
   /// The standard deviation of the finite elements.
   public var deviation: Double? {
-    guard let mean else { return nil }
-    return max(0, sumOfSquares / Double(count) - mean * mean).squareRoot()
+    if count == 0 { return nil }
+    let offset = sumOfDifferences / Double(count)
+    let variance = sumOfSquaredDifferences / Double(count) - offset * offset
+    return variance < 0 ? 0 : variance.squareRoot()  // not max, which drops a NaN
   }
 
   /// Reads a tensor of an arithmetic dtype, a mebibyte at a time; nil for other dtypes.
@@ -57,6 +63,10 @@ public struct TensorStatistics: Sendable, Equatable {
     count += 1
     sum += value
     sumOfSquares += value * value
+    let difference = value - (first ?? value)
+    first = first ?? value
+    sumOfDifferences += difference
+    sumOfSquaredDifferences += difference * difference
   }
 
   /// The statistics of every tensor of a source, tensors spread over threads.

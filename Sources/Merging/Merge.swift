@@ -62,7 +62,7 @@ public struct Merge: Sendable {
   /// - Throws: `MergeError`, `BaseMatchError`, errors of reading.
   public func run(_ adapter: Adapter) throws -> Result {
     let (chosen, reason) = try MergeMethods.choose(
-      method, for: adapter, hasBase: inputs.base != nil)
+      method, for: adapter, hasBase: inputs.base != nil, profile: inputs.profile)
     let merges = try chosen.merge(adapter, inputs)
     let broken = zip(adapter.blocks, merges).filter { !$1.alpha.allSatisfy(\.isFinite) }
     guard inputs.allowsNonFinite || broken.isEmpty else {

@@ -41,7 +41,8 @@ public enum MergeMethods {
   /// - Returns: the method, and why where it is not the one asked for.
   /// - Throws: `MergeError`.
   public static func choose(
-    _ requested: String?, for adapter: Adapter, hasBase: Bool
+    _ requested: String?, for adapter: Adapter, hasBase: Bool,
+    profile: MergeInputs.Profile = .standard
   ) throws(MergeError) -> (method: any MergeMethod.Type, reason: String?) {
     if let requested {
       let method = try named(requested)
@@ -58,7 +59,8 @@ public enum MergeMethods {
     case .blockShortcut: return (ExactMerge.self, "block-shortcut merges without loss")
     case .inputShortcut, .middleShortcut:
       if hasBase { return (WeightBasedMerge.self, "the base weights are at hand") }
-      if BaseStatistics.areStored(with: adapter) {
+      // The published code's norms are others than those that are stored.
+      if profile == .standard, BaseStatistics.areStored(with: adapter) {
         return (WeightBasedMerge.self, "the adapter carries the statistics of its base weights")
       }
       if adapter.hasWindows {

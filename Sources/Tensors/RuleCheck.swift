@@ -30,8 +30,13 @@ package final class RuleCheck {
   package let isCollecting: Bool
   /// Called now and then where all of a file is read; an error it throws stops the work.
   package let progress: @Sendable () throws -> Void
-  /// What was noted, in the order found.
-  package private(set) var violations: [Violation] = []
+  /// Whether any broken rule was noted; warnings do not count.
+  package private(set) var hasErrors = false
+  private var noted: [Violation] = []
+  private var counts: [Violation.Severity: Int] = [:]
+
+  /// The most violations of each severity that are noted: a file can break millions of rules.
+  package static let limit = 1000
 
   private init(isCollecting: Bool, progress: @escaping @Sendable () throws -> Void) {
     self.isCollecting = isCollecting
@@ -47,26 +52,38 @@ package final class RuleCheck {
     RuleCheck(isCollecting: true, progress: progress)
   }
 
-  /// Whether any noted violation is an error.
-  package var hasErrors: Bool { violations.contains { $0.severity == .error } }
+  /// What was noted, in the order found, and whether there was more.
+  package var violations: [Violation] {
+    guard counts.values.contains(where: { $0 > RuleCheck.limit }) else { return noted }
+    let more = "more than \(RuleCheck.limit) of a kind; the rest is not listed"
+    return noted + [Violation(rule: nil, severity: .warning, message: more)]
+  }
+
+  /// Whether another broken rule would not be listed, so that a reader need not look for more.
+  package var isFull: Bool { counts[.error, default: 0] > RuleCheck.limit }
+
+  private func note(_ violation: Violation) {
+    counts[violation.severity, default: 0] += 1
+    if violation.severity == .error { hasErrors = true }
+    if counts[violation.severity, default: 0] <= RuleCheck.limit { noted.append(violation) }
+  }
 
   /// Deals with a broken rule.
   package func broken(_ error: any RuleViolation) throws {
     guard isCollecting else { throw error }
-    violations.append(Violation(rule: error.rule, message: error.description))
+    note(Violation(rule: error.rule, message: error.description))
   }
 
   /// Notes something odd that no reader minds.
   package func warn(_ warning: any RuleViolation) {
     guard isCollecting else { return }
-    violations.append(
-      Violation(rule: warning.rule, severity: .warning, message: warning.description))
+    note(Violation(rule: warning.rule, severity: .warning, message: warning.description))
   }
 
   /// Notes something odd that no rule of ours speaks of.
   package func warn(_ message: String, rule: String? = nil) {
     guard isCollecting else { return }
-    violations.append(Violation(rule: rule, severity: .warning, message: message))
+    note(Violation(rule: rule, severity: .warning, message: message))
   }
 
   /// Runs what checks a rule and throws where it is broken; nil where that was noted.
@@ -76,7 +93,7 @@ package final class RuleCheck {
       return try body()
     } catch let error as any DiagnosableError where error.failureKind == .badData {
       let cited = (error as? any RuleViolation)?.rule ?? rule
-      violations.append(Violation(rule: cited, message: error.description))
+      note(Violation(rule: cited, message: error.description))
       return nil
     }
   }

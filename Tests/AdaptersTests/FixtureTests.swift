@@ -1,5 +1,6 @@
 import Adapters
 import ByteIO
+import LoRATestSupport
 import Tensors
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Adapters
 import ByteIO
 import Safetensors
+import LoRATestSupport
 import Tensors
 import TestSupport
 import Testing

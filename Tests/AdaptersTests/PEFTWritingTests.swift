@@ -1,6 +1,7 @@
 import Adapters
 import ByteIO
 import Safetensors
+import LoRATestSupport
 import Tensors
 import TestSupport
 import Testing
@@ -233,7 +234,7 @@ import Testing
       "layers_pattern": null,
       "layers_to_transform": null,
       "lora_alpha": 8,
-      "lora_dropout": 0.0,
+      "lora_dropout": 0,
       "modules_to_save": null,
       "peft_type": "LORA",
       "r": 2,

@@ -1,4 +1,5 @@
 import Adapters
+import LoRATestSupport
 import Tensors
 import Testing
 

@@ -1,6 +1,7 @@
 import Adapters
 import ByteIO
 import Safetensors
+import LoRATestSupport
 import Tensors
 import TestSupport
 import Testing
@@ -108,7 +109,7 @@ import Testing
     #expect(
       file.header.metadata.map(\.value) == [
         #"{"format":"reslora-adapter","version":1,"structure":"plain","root":"self","#
-          + #""pre_num":-1,"blocks":[{"name":"l.0.q","scaling":4.0,"previous":null},"#
+          + #""pre_num":-1,"blocks":[{"name":"l.0.q","scaling":4,"previous":null},"#
           + #"{"name":"l.1.q","scaling":0.1,"previous":null}]}"#
       ])
   }

@@ -2,14 +2,15 @@ internal import ByteIO
 internal import Tensors
 
 extension AdapterContent {
-  /// The largest text of a description.
-  static let maximumTextBytes = 100_000_000
-
   /// Reads a description (Adapter §2).
   ///
+  /// - Parameter other: metadata that the file has beside the description, under other keys.
   /// - Returns: nil only where `check` noted what made the text unreadable.
   /// - Throws: `ContentError` where `check` throws.
-  init?(parsing text: [UInt8], path: String, check: RuleCheck) throws {
+  init?(
+    parsing text: [UInt8], metadata other: [(key: String, value: String)] = [], path: String,
+    check: RuleCheck
+  ) throws {
     let parsed: JSONValue
     func failure(_ reason: ContentError.Reason) -> ContentError {
       ContentError(path: path, owner: nil, rule: "Adapter §2.1", reason: reason)
@@ -32,24 +33,24 @@ extension AdapterContent {
     guard try fields.checkFormat(AdapterContent.format, version: AdapterContent.version) else {
       return nil
     }
-    var metadata: [(key: String, value: String)] = []
+    var metadata = other
     if let found = object["metadata"], !found.isNull {
-      guard let pairs = found.object, pairs.members.allSatisfy({ $0.value.string != nil }) else {
+      if let pairs = found.object, pairs.members.allSatisfy({ $0.value.string != nil }) {
+        metadata += pairs.members.map { ($0.key, $0.value.string ?? "") }
+      } else {
         try fields.broken(
-          .badValue(key: "metadata", found: "something else", expected: "an object of strings"))
-        return nil
+          .badValue(key: "metadata", found: found.excerpt, expected: "an object of strings"))
       }
-      metadata = pairs.members.map { ($0.key, $0.value.string ?? "") }
     }
-    guard let list = object["blocks"]?.array, !list.isEmpty else {
+    let list = object["blocks"]?.array ?? []
+    if list.isEmpty {
       try fields.broken(.missing(key: "blocks", expected: "an array of at least one block"))
-      return nil
     }
     var blocks: [BlockContent] = []
     for (position, element) in list.enumerated() {
       guard let object = element.object else {
         try fields.broken(
-          .badValue(key: "blocks", found: element.serialized(), expected: "an array of objects"))
+          .badValue(key: "blocks", found: element.excerpt, expected: "an array of objects"))
         continue
       }
       if let block = try BlockContent(object, position: position, path: path, check: check) {
@@ -57,39 +58,8 @@ extension AdapterContent {
       }
     }
     try self.init(fields, metadata: metadata, blocks: blocks)
-  }
-
-  /// Takes what every format states of an adapter as a whole, and checks what holds in all of them.
-  init?(_ fields: Fields, metadata: [(key: String, value: String)], blocks: [BlockContent]) throws {
-    let structure = try fields.required(
-      "structure", "\"plain\", \"is\", \"bs\" or \"ms\"",
-      fields.word("structure", as: Structure.self))
-    root = try fields.word("root", as: RootRule.self) ?? .ownInput
-    reach = try fields.integer("pre_num", in: -1...Int.max).flatMap(PredecessorCount.init) ?? .all
-    baseModel = try fields.string("base_model")
-    self.metadata = metadata
-    self.blocks = blocks
-    self.structure = structure ?? .plain
-    try check(fields)
-    if structure == nil { return nil }
-  }
-
-  private func check(_ fields: Fields) throws {
-    for (key, value) in metadata where key.isEmpty || (key + value).utf8.contains(0) {
-      try fields.broken(.badMetadata(key: key), rule: "Adapter §1.7")
-    }
-    let size = metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
-    if size > AdapterContent.maximumMetadataBytes {
-      try fields.broken(.tooMuchMetadata(found: size), rule: "Adapter §1.7")
-    }
-    var names: Set<TensorName> = []
-    for block in blocks where !names.insert(block.name).inserted {
-      try fields.of(block.name).broken(.duplicateBlock, rule: "Adapter §1.2")
-    }
-    for block in blocks {
-      guard let previous = block.previous, !names.contains(previous) else { continue }
-      try fields.of(block.name).broken(.unknownPredecessor(previous), rule: "Merging §3.2")
-    }
+    // Whose tensors are whose can't be told where a block can't be read.
+    if blocks.isEmpty || blocks.count < list.count { return nil }
   }
 }
 
@@ -107,14 +77,14 @@ extension AdapterContent.BlockContent {
     let name = try fields.required("name", "a module's name", fields.string("name"))
     let scaling = try fields.required("scaling", "a number", fields.number("scaling"))
     let previous = try fields.string("previous")
-    let pairs = try fields.integer("pairs", in: 1...Self.maximumPairs) ?? 1
+    let pairs = try fields.integer("pairs", in: 1...Self.maximumPairs)
     var windows = NormWindows()
     if let found = object["windows"], !found.isNull {
       if let members = found.object {
         windows = try NormWindows(members, fields)
       } else {
         try fields.broken(
-          .badValue(key: "windows", found: found.serialized(), expected: "an object"))
+          .badValue(key: "windows", found: found.excerpt, expected: "an object"))
       }
     }
     var base: BaseWeight?
@@ -122,14 +92,14 @@ extension AdapterContent.BlockContent {
       if let members = found.object {
         base = try BaseWeight(members, fields)
       } else {
-        try fields.broken(.badValue(key: "base", found: found.serialized(), expected: "an object"))
+        try fields.broken(.badValue(key: "base", found: found.excerpt, expected: "an object"))
       }
     }
-    guard let name, let scaling else { return nil }
-    guard try fields.checkName(name) else { return nil }
+    guard let name, try fields.checkName(name), pairs != nil || fields.value("pairs") == nil
+    else { return nil }
     self.init(
-      name: TensorName(name), scaling: scaling, previous: previous.map { TensorName($0) },
-      pairs: pairs, windows: windows, base: base)
+      name: TensorName(name), scaling: scaling ?? 0, previous: previous.map { TensorName($0) },
+      pairs: pairs ?? 1, windows: windows, base: base)
   }
 }
 
@@ -140,13 +110,13 @@ extension NormWindows {
       guard let found = object[window], !found.isNull else { return [] }
       guard let list = found.array else {
         try owner.broken(
-          .badNorm(window: window, found: found.serialized()), rule: "Adapter §1.5")
+          .badNorm(window: window, found: found.excerpt), rule: "Adapter §1.5")
         return []
       }
       return try list.compactMap { element in
         if let number = element.number?.double { return number }
         try owner.broken(
-          .badNorm(window: window, found: element.serialized()), rule: "Adapter §1.5")
+          .badNorm(window: window, found: element.excerpt), rule: "Adapter §1.5")
         return nil
       }
     }
@@ -169,8 +139,7 @@ extension NormWindows {
       }
     }
     self.init(
-      input: NormWindow(input), projection: NormWindow(projection),
-      capacity: input.isEmpty && projection.isEmpty ? NormWindows.defaultCapacity : capacity)
+      input: NormWindow(input), projection: NormWindow(projection), capacity: capacity)
   }
 }
 
@@ -178,23 +147,34 @@ extension BaseWeight {
   fileprivate init?(_ object: JSONObject, _ owner: Fields) throws {
     let fields = owner.nested(
       object, known: ["tensor", "dtype", "shape", "sha256", "statistics"])
-    var numbers: (squaredNorm: Double, cross: [(TensorName, Double)])?
+    var statistics: (squaredNorm: Double, cross: [(TensorName, Double)])?
     if let found = object["statistics"], !found.isNull {
-      let statistics = owner.nested(found.object ?? JSONObject(), known: ["squared_norm", "cross"])
-      let squaredNorm = try statistics.required(
-        "squared_norm", "a number from 0 on", statistics.number("squared_norm"))
-      var cross: [(TensorName, Double)] = []
-      if let members = found.object?["cross"]?.object {
-        let numbers = owner.nested(members, known: nil)
-        for (block, _) in members.members {
-          if let value = try numbers.number(block) { cross.append((TensorName(block), value)) }
-        }
+      if let members = found.object {
+        statistics = try BaseWeight.statistics(members, owner)
       } else {
-        try owner.broken(.missing(key: "cross", expected: "an object of numbers"))
+        try owner.broken(
+          .badValue(key: "statistics", found: found.excerpt, expected: "an object"))
       }
-      numbers = squaredNorm.map { ($0, cross) }
     }
-    try self.init(fields, statistics: numbers)
+    try self.init(fields, statistics: statistics)
+  }
+
+  private static func statistics(
+    _ object: JSONObject, _ owner: Fields
+  ) throws -> (squaredNorm: Double, cross: [(TensorName, Double)])? {
+    let fields = owner.nested(object, known: ["squared_norm", "cross"])
+    let squaredNorm = try fields.required(
+      "squared_norm", "a number from 0 on", fields.number("squared_norm"))
+    guard let members = object["cross"]?.object else {
+      try owner.broken(.missing(key: "cross", expected: "an object of numbers"))
+      return nil
+    }
+    let numbers = owner.nested(members, known: nil)
+    let cross = try members.members.compactMap { block, _ in
+      try numbers.required(block, "a number", numbers.number(block))
+        .map { (TensorName(block), $0) }
+    }
+    return squaredNorm.map { ($0, cross) }
   }
 
   /// Checks what any format says of a base weight (Adapter §1.6).
@@ -265,8 +245,7 @@ extension Fields {
 
   /// Checks a name (Adapter §1.2).
   func checkName(_ name: String) throws -> Bool {
-    let bytes = name.utf8
-    if !bytes.isEmpty, bytes.count <= 4096, !bytes.contains(0) { return true }
+    if TextRules.isName(name) { return true }
     try broken(.badName(name), rule: "Adapter §1.2")
     return false
   }
@@ -279,7 +258,8 @@ extension FieldValue {
     case .null: return nil
     case .string(let text): self = .string(text)
     case .number(let number):
-      if let integer = number.integer {
+      // `-0` is a number of its own (Adapter §2.4).
+      if let integer = number.integer, number.text != "-0" {
         self = .integer(integer)
       } else {
         self = .number(number.double ?? .infinity)
@@ -288,8 +268,16 @@ extension FieldValue {
       let integers = elements.compactMap { $0.number?.integer }
       self =
         integers.count == elements.count
-        ? .integers(integers) : .other(String(json.serialized().prefix(60)))
-    case .bool, .object: self = .other(String(json.serialized().prefix(60)))
+        ? .integers(integers) : .other(json.excerpt)
+    case .bool, .object: self = .other(json.excerpt)
     }
+  }
+}
+
+extension JSONValue {
+  /// The begin of the text, for an error.
+  fileprivate var excerpt: String {
+    let text = serialized()
+    return text.count > 60 ? "\(text.prefix(60))…" : text
   }
 }

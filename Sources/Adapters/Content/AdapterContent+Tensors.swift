@@ -16,6 +16,8 @@ extension AdapterContent {
     let joined = try blocks.compactMap { block -> Block? in
       func factor(_ join: Factor.Join, _ name: (Int, Int) -> String) throws -> Factor? {
         let pieces = try (0..<block.pairs).compactMap { pair -> TensorReference? in
+          // A few bytes can declare millions of pairs.
+          if check.isFull { return nil }
           let tensor = FactorName.tensor(block.name, name(pair, block.pairs))
           guard let index = source.index(of: tensor) else {
             try check.broken(

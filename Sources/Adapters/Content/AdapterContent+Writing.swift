@@ -36,11 +36,16 @@ extension AdapterContent.BlockContent {
 extension NormWindows {
   fileprivate var json: JSONValue {
     .members([
-      "input": .array(input.values.map(JSONValue.double)),
-      "projection": .array(projection.values.map(JSONValue.double)),
+      "input": input.json,
+      "projection": projection.json,
       "capacity": capacity == NormWindows.defaultCapacity ? nil : .integer(capacity),
     ])
   }
+}
+
+extension NormWindow {
+  /// The norms as an array; nil where there is none.
+  var json: JSONValue? { values.isEmpty ? nil : .array(values.map(JSONValue.double)) }
 }
 
 extension BaseWeight {

@@ -6,8 +6,6 @@ struct AdapterContent {
   static let format = "reslora-adapter"
   /// The one version there is.
   static let version = 1
-  /// The most bytes of all metadata together.
-  static let maximumMetadataBytes = 16 << 20
 
   var structure: Structure
   var root: RootRule

@@ -42,6 +42,8 @@ public struct ContentError: RuleViolation, Equatable {
     case duplicateBlock
     /// A predecessor that is no block.
     case unknownPredecessor(TensorName)
+    /// Statistics with the A of a block that is neither the own one nor a predecessor.
+    case strangeCross(TensorName)
     /// A norm that is negative or not finite.
     case badNorm(window: String, found: String)
     /// A window longer than its capacity.
@@ -82,6 +84,8 @@ public struct ContentError: RuleViolation, Equatable {
         "bad name '\(name.escapedForTerminal)' (expected 1 to 4096 bytes without U+0000)"
       case .duplicateBlock: "stands twice in the adapter"
       case .unknownPredecessor(let name): "predecessor is not in the adapter (found '\(name)')"
+      case .strangeCross(let name):
+        "statistics name a block that is no predecessor (found '\(name)')"
       case .badNorm(let window, let found):
         "bad norm in the \(window) window (found \(found.escapedForTerminal), expected a finite "
           + "number from 0 on)"
@@ -92,7 +96,7 @@ public struct ContentError: RuleViolation, Equatable {
       case .repeatedMetadata(let key): "metadata '\(key.escapedForTerminal)' is stated twice"
       case .tooMuchMetadata(let found):
         "too much metadata (found \(found) bytes, expected at most "
-          + "\(AdapterContent.maximumMetadataBytes))"
+          + "\(TextRules.maximumMetadataBytes))"
       case .missingTensor(let name): "tensor '\(name)' is not in the file"
       case .unexpectedTensors(let names):
         "\(names.count) \(names.count == 1 ? "tensor belongs" : "tensors belong") to no block: "

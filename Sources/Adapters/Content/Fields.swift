@@ -11,7 +11,7 @@ enum FieldValue {
 
   var words: String {
     switch self {
-    case .string(let text): "\"\(text.prefix(60))\""
+    case .string(let text): text.count > 60 ? "\"\(text.prefix(60))…\"" : "\"\(text)\""
     case .integer(let value): "\(value)"
     case .number(let value): "\(value)"
     case .integers(let values): "\(values)"

@@ -28,6 +28,9 @@ package enum AdapterFormats {
     ResLoRASafetensors.self,
   ]
 
+  /// Keys of a safetensors file's metadata that make it an adapter.
+  package static let metadataKeys: Set<String> = [ResLoRASafetensors.key]
+
   /// The format of what lies at a path; nil where it is no adapter.
   package static func format(of probe: InputProbe) throws -> (any AdapterFormat.Type)? {
     try all.first { try $0.matches(probe) }
@@ -56,17 +59,18 @@ extension AdapterFormats {
 
 extension Adapter {
   /// The name of the file that holds each of `storedTensors()`.
-  public var tensorFiles: [String] {
-    blocks.flatMap { block in
-      zip(block.a.pieces, block.b.pieces).flatMap { [$0, $1] }
-        .map { Paths.name(of: $0.source.label) }
-    }
+  public var tensorFiles: [String] { stored.map { Paths.name(of: $0.source.label) } }
+
+  /// The factors under the names that their files give them, in the order of blocks and pairs.
+  ///
+  /// - Throws: `AdapterError.duplicateBlock` where two have one name.
+  public func storedTensors() throws -> any TensorSource {
+    try RenamedTensors(label: label, stored.map { ($0.info.name, $0) })
   }
 
-  /// The factors under the names of Adapter §2.3.
-  ///
-  /// - Throws: `AdapterError.duplicateBlock` where names collide.
-  public func storedTensors() throws -> any TensorSource { try AdapterContent.tensors(of: self) }
+  private var stored: [TensorReference] {
+    blocks.flatMap { block in zip(block.a.pieces, block.b.pieces).flatMap { [$0, $1] } }
+  }
 
   /// Reads an adapter of any known format, detected by its content.
   ///

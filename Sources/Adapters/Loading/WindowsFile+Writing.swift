@@ -20,9 +20,7 @@ extension WindowsFile {
 extension NormWindows {
   fileprivate var lists: JSONValue {
     .members([
-      "input": input.values.isEmpty ? nil : .array(input.values.map(JSONValue.double)),
-      "projection": projection.values.isEmpty
-        ? nil : .array(projection.values.map(JSONValue.double)),
+      "input": input.json, "projection": projection.json,
     ])
   }
 }

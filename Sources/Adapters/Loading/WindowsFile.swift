@@ -22,7 +22,7 @@ public struct WindowsFile: Sendable {
   /// Reads the windows in a JSON file, in an HDF5 file of windows, or of an adapter in any format.
   package init(_ probe: InputProbe, check: RuleCheck = .throwing) throws {
     path = probe.path
-    if probe.isJSON || probe.kind != .folder && probe.tensors != nil {
+    if probe.isJSON {
       format = "norm windows in JSON"
       let file = try SidecarFile(path: probe.path)
       windows = try file.object.members.map { block, value in

@@ -18,6 +18,8 @@ public enum AdapterError: DiagnosableError, Equatable {
   case notAMatrix(source: String, tensor: TensorName, found: [Int])
   /// A factor of more elements than any model needs.
   case factorTooLarge(source: String, tensor: TensorName, found: Int)
+  /// A block whose factors have more elements than any model needs.
+  case blockTooLarge(block: TensorName, found: Int)
   /// Stacked pairs whose features differ.
   case stackMismatch(source: String, tensor: TensorName, found: Int, expected: Int)
   /// A and B of different rank.
@@ -75,6 +77,9 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .factorTooLarge(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': too large for a factor "
         + "(found \(found) elements, expected at most \(Factor.maximumBytes / 8))"
+    case .blockTooLarge(let block, let found):
+      "block '\(block)': factors too large (found \(found) elements, expected fewer than "
+        + "\(Block.elementLimit))"
     case .stackMismatch(let source, let tensor, let found, let expected):
       "\(source.escapedForTerminal): tensor '\(tensor)': features differ from those of the other "
         + "pairs on the same linear (found \(found), expected \(expected))"

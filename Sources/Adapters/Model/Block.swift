@@ -2,6 +2,9 @@ public import Tensors
 
 /// One LoRA pair beside one linear layer.
 public struct Block: Sendable {
+  /// A block has fewer elements in all its factors (Adapter §1.3).
+  public static let elementLimit = 1 << 28
+
   /// The name of the linear layer's module.
   public let name: TensorName
   /// The down-projection A, rank x in.
@@ -17,7 +20,7 @@ public struct Block: Sendable {
 
   /// Checks that the factors fit each other.
   ///
-  /// - Throws: `AdapterError.rankMismatch`, `AdapterError.badScaling`.
+  /// - Throws: `AdapterError.rankMismatch`, `AdapterError.blockTooLarge`, `AdapterError.badScaling`.
   public init(
     name: TensorName, a: Factor, b: Factor, scaling: Double, windows: NormWindows = NormWindows(),
     base: BaseWeight? = nil
@@ -25,6 +28,8 @@ public struct Block: Sendable {
     guard a.ranks == b.ranks else {
       throw .rankMismatch(block: name, rowsOfA: a.rows, columnsOfB: b.columns)
     }
+    let elements = (a.pieces + b.pieces).reduce(0) { $0 + $1.info.elementCount }
+    guard elements < Block.elementLimit else { throw .blockTooLarge(block: name, found: elements) }
     guard scaling.isFinite else { throw .badScaling(block: name, found: scaling) }
     self.name = name
     self.a = a

@@ -21,7 +21,7 @@ public struct NormWindows: Sendable, Equatable {
   public let input: NormWindow
   /// Norms of the projection, `‖A x‖`.
   public let projection: NormWindow
-  /// How many norms each window holds at most.
+  /// How many norms each window holds at most; the default where there is none (Adapter §1.5).
   public let capacity: Int
 
   /// Wraps both windows.
@@ -31,7 +31,8 @@ public struct NormWindows: Sendable, Equatable {
   ) {
     self.input = input
     self.projection = projection
-    self.capacity = capacity
+    self.capacity =
+      input.values.isEmpty && projection.values.isEmpty ? NormWindows.defaultCapacity : capacity
   }
 
   /// Whether neither window has a norm.

@@ -14,7 +14,7 @@ public struct Provenance: Sendable {
     baseModel: String? = nil, metadata: [(key: String, value: String)] = [],
     attachments: [AncillaryChunk] = []
   ) {
-    self.baseModel = baseModel
+    self.baseModel = baseModel?.isEmpty == true ? nil : baseModel
     self.metadata = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     self.attachments = attachments
   }

@@ -33,10 +33,10 @@ extension PEFTFolder: WritableAdapterFormat {
     }
     if !file.content.metadata.isEmpty { losses.append("metadata") }
     if file.content.blocks.contains(where: { $0.base != nil }) {
-      losses.append("hashes and statistics of base weights")
+      losses.append("what is known of base weights")
     }
     losses += file.attachments.map { "chunk '\($0.type)'" }
-    return losses.map { "\($0) have no place in a \(name) and are left out" }
+    return losses.map(loss)
   }
 
   static func write(_ file: AdapterFileContent, to path: String, _ options: WriteOptions) throws {
@@ -135,11 +135,12 @@ struct PEFTConfigText {
     ])
   }
 
-  /// `scaling · rank`, cleared of the rounding that made 6.000000000000001 of 6.
+  /// `scaling · rank`, rounded such that dividing it by the rank gives the scaling, if any number
+  /// does; a whole one, 6 and not 6.000000000000001, if that does.
   private static func alpha(_ block: PlainBlock) -> Double {
     let product = block.scaling * Double(block.rank)
-    let whole = product.rounded()
-    return whole / Double(block.rank) == block.scaling ? whole : product
+    return [product.rounded(), product, product.nextDown, product.nextUp]
+      .first { $0 / Double(block.rank) == block.scaling } ?? product
   }
 
   /// A whole number without a fraction, as PEFT writes it.

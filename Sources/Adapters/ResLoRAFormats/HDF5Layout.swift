@@ -21,11 +21,11 @@ package enum HDF5Layout {
     for link in group.links {
       guard let key = try name(of: link, in: group, path: path, check: check) else { continue }
       let text = try check.attempt(rule) {
-        try group.dataset(link.name)?.text(limit: AdapterContent.maximumMetadataBytes)
+        try group.dataset(link.name)?.text(limit: TextRules.maximumMetadataBytes)
       }
       guard let text = text ?? nil else { continue }
       total += text.utf8.count
-      guard total <= AdapterContent.maximumMetadataBytes else {
+      guard total <= TextRules.maximumMetadataBytes else {
         try check.broken(
           ContentError(
             path: path, owner: nil, rule: "Adapter §1.7", reason: .tooMuchMetadata(found: total)))

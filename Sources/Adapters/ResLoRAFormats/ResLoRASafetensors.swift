@@ -19,19 +19,17 @@ enum ResLoRASafetensors: AdapterFormat {
     guard let source = probe.safetensors, let text = text(probe) else {
       throw AdapterError.noBlocks(source: probe.path)
     }
+    let other = source.header.metadata.filter { $0.key != key }
     guard
-      var content = try AdapterContent(parsing: Array(text.utf8), path: probe.path, check: check)
+      let content = try AdapterContent(
+        parsing: Array(text.utf8), metadata: other, path: probe.path, check: check)
     else { return nil }
-    let keys = Set(content.metadata.map { TensorName($0.key) })
-    for (key, value) in source.header.metadata where key != ResLoRASafetensors.key {
-      if keys.contains(TensorName(key)) {
-        try check.broken(
-          ContentError(
-            path: probe.path, owner: nil, rule: "Adapter in safetensors §2",
-            reason: .repeatedMetadata(key: key)))
-      } else if !(key == "format" && value == "pt") {
-        content.metadata.append((key, value))
-      }
+    var keys: Set<TensorName> = []
+    for (key, _) in content.metadata where !keys.insert(TensorName(key)).inserted {
+      try check.broken(
+        ContentError(
+          path: probe.path, owner: nil, rule: "Adapter in safetensors §2",
+          reason: .repeatedMetadata(key: key)))
     }
     return try content.adapter(
       path: probe.path, format: name, tensors: source, rule: "Adapter in safetensors §1",

@@ -33,8 +33,11 @@ extension WritableAdapterFormat {
 
   /// Only containers keep what other tools put into them.
   static func losses(of file: AdapterFileContent) -> [String] {
-    file.attachments.map { "chunk '\($0.type)' has no place in a \(name) and is left out" }
+    file.attachments.map { loss("chunk '\($0.type)'") }
   }
+
+  /// Words for something that is left out.
+  static func loss(_ what: String) -> String { "\(what): left out, a \(name) has no place for it" }
 }
 
 /// How an adapter is to be written.
@@ -150,12 +153,10 @@ extension PlainLoRA {
 extension Adapter {
   /// Writes the adapter as it is in any format, to the bit.
   ///
-  /// - Parameter dtype: another dtype for all tensors, or nil.
   /// - Throws: as `AdapterOutputFormat.write`.
   public func write(
-    to path: String, as format: AdapterOutputFormat, dtype: DType? = nil,
-    options: WriteOptions = WriteOptions()
+    to path: String, as format: AdapterOutputFormat, options: WriteOptions = WriteOptions()
   ) throws {
-    try format.write(AdapterFileContent(self, dtype: dtype), to: path, options: options)
+    try format.write(AdapterFileContent(self), to: path, options: options)
   }
 }

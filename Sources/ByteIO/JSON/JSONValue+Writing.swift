@@ -2,7 +2,7 @@ extension JSONValue {
   /// A number of float64, in the shortest text that reads back as the same; `null` for infinities
   /// and NaN, which JSON has no words for.
   public static func double(_ value: Double) -> JSONValue {
-    value.isFinite ? .number(JSONNumber(text: "\(value)")) : .null
+    value.isFinite ? .number(JSONNumber(text: value.shortestText)) : .null
   }
 
   /// An integer.

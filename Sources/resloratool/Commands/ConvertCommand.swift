@@ -58,32 +58,50 @@ struct ConvertCommand: ParsableCommand {
     let from: String
     let to: String
     let byteCount: Int
+    var notes: [String] = []
     var warnings: [String] = []
   }
 
   private func convert(_ adapter: Adapter, _ bar: ProgressBar) throws -> Result {
-    var adapter = adapter
-    if let base {
-      let checkpoint = try BaseCheckpoint(path: base)
-      common.warn(checkpoint.warnings)
-      var inputs = MergeInputs(base: checkpoint.source, threads: common.threadCount)
-      inputs.progress = { try bar.update($0, of: $1) }
-      adapter = try adapter.recordingBase(inputs)
-    }
     guard let format = storage.format(for: output) else {
       throw ValidationError(
-        "no format has the extension of \(output.escapedForTerminal); name one with --to "
+        "the name of \(output.escapedForTerminal) tells no format; name one with --to "
           + AdapterOutputFormat.allValueStrings.joined(separator: "|"))
     }
-    let file = try AdapterFileContent(adapter, dtype: target.dtype?.dtype)
     try format.checkOutput(at: output, replacing: target.force)
-    try format.check(file, for: output)
+    try format.check(AdapterFileContent(adapter), for: output)
+    var warnings: [String] = []
+    var converted = try target.dtype.map { try adapter.converted(to: $0.dtype) } ?? adapter
+    if let base {
+      let checkpoint = try BaseCheckpoint(path: base)
+      warnings += checkpoint.warnings
+      var inputs = MergeInputs(base: checkpoint.source, threads: common.threadCount)
+      inputs.progress = { try bar.update($0, of: $1) }
+      converted = try converted.recordingBase(inputs)
+    } else {
+      warnings += droppedStatistics(adapter, converted)
+    }
+    let file = try AdapterFileContent(converted)
     if !target.isDryRun {
       try format.write(file, to: output, options: storage.writeOptions(target, common, bar))
     }
     return Result(
       kind: "adapter", from: adapter.format, to: format.name, byteCount: file.byteCount,
-      warnings: format.losses(of: file))
+      notes: adapter.notes, warnings: warnings + format.losses(of: file))
+  }
+
+  /// What another dtype takes from an adapter.
+  private func droppedStatistics(_ adapter: Adapter, _ converted: Adapter) -> [String] {
+    func count(_ adapter: Adapter) -> Int {
+      adapter.blocks.filter { $0.base?.statistics != nil }.count
+    }
+    let dropped = count(adapter) - count(converted)
+    return dropped == 0
+      ? []
+      : [
+        "statistics of the base weights of \(dropped) blocks: left out, they hold for the factors "
+          + "before --dtype; --base records new ones"
+      ]
   }
 
   private func convert(_ file: ActivationFile, _ bar: ProgressBar) throws -> Result {
@@ -103,8 +121,12 @@ struct ConvertCommand: ParsableCommand {
 
   private func convert(_ file: WindowsFile) throws -> Result {
     try refuseAdapterOptions("norm windows")
-    let isJSON = storage.format == nil && Paths.fileExtension(of: output) == "json"
-    let format = isJSON ? "JSON" : try fileFormat(among: ["hdf5"], for: "norm windows")
+    let isJSON = storage.format == nil && Paths.fileExtension(of: output).lowercased() == "json"
+    guard isJSON || storage.format(for: output)?.identifier == "hdf5" else {
+      throw ValidationError(
+        "norm windows can be written as JSON or HDF5; give the output the extension .json or .h5")
+    }
+    let format = isJSON ? "JSON" : "HDF5"
     try OutputFile.check(path: output, replacing: target.force)
     if !target.isDryRun {
       if isJSON {
@@ -145,8 +167,10 @@ struct ConvertCommand: ParsableCommand {
   }
 
   private func refuseAdapterOptions(_ what: String) throws {
-    if base != nil || target.dtype != nil {
-      throw ValidationError("--base and --dtype are for adapters, and this is \(what)")
+    if base != nil || target.dtype != nil || source.areGiven {
+      throw ValidationError(
+        "--base, --dtype, --windows, --topology, --root and --pre-num are for adapters, and this is "
+          + what)
     }
   }
 
@@ -154,13 +178,14 @@ struct ConvertCommand: ParsableCommand {
     let json = JSONValue.members([
       "input": .string(input), "output": .string(output), "kind": .string(result.kind),
       "from": .string(result.from), "to": .string(result.to), "bytes": .integer(result.byteCount),
-      "dry_run": .bool(target.isDryRun),
+      "dry_run": .bool(target.isDryRun), "notes": .array(result.notes.map(JSONValue.string)),
       "warnings": .array(result.warnings.map(JSONValue.string)),
     ])
     let verb = target.isDryRun ? "would write" : "wrote"
     try common.print(
       json,
       "\(verb) \(output.escapedForTerminal): \(result.from) → \(result.to), "
-        + "\(Format.bytes(result.byteCount)) of tensors\n")
+        + "\(Format.bytes(result.byteCount)) of tensors\n"
+        + result.notes.map { "note: \($0)\n" }.joined())
   }
 }

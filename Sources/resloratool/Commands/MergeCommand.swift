@@ -10,8 +10,8 @@ struct MergeCommand: ParsableCommand {
     commandName: "merge",
     abstract: "Merge a ResLoRA adapter into a plain LoRA.",
     discussion: """
-      Writes a folder that PEFT loads, or one file of any format that convert writes. The report tells the merge factors \
-      and the norm of what each block adds.
+      Writes a folder that PEFT loads, or one file of any format that convert writes. The report \
+      tells the merge factors and the norm of what each block adds.
       """)
 
   @Argument(help: "The adapter: a file or folder in any format.")
@@ -33,7 +33,8 @@ struct MergeCommand: ParsableCommand {
     let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
     let base = try base.map { try BaseCheckpoint(path: $0) }
     common.warn(base?.warnings ?? [])
-    let (method, _) = try MergeMethods.choose(merge.method, for: input, hasBase: base != nil)
+    let (method, _) = try MergeMethods.choose(
+      merge.method, for: input, hasBase: base != nil, profile: merge.compat)
     let (output, format) = try destination(method.name)
     try target.check(
       output, against: [adapter, self.base, source.windows, source.topology] + input.files)

@@ -50,9 +50,9 @@ struct ValidateCommand: ParsableCommand {
   }
 
   private func text(_ result: Validation) -> String {
+    let errors = result.violations.filter { $0.severity == .error }.count
     let verdict =
-      result.isValid
-      ? "valid" : "\(result.violations.filter { $0.severity == .error }.count) rules broken"
+      result.isValid ? "valid" : errors == 1 ? "1 rule broken" : "\(errors) rules broken"
     var text =
       "\(Style.bold(result.path.escapedForTerminal)): "
       + "\(result.format ?? "not recognised"): \(verdict)\n"

@@ -15,6 +15,11 @@ struct AdapterOptions: ParsableArguments {
 
   var windows: String? { stated.windows }
 
+  /// Whether anything is stated.
+  var areGiven: Bool {
+    topology != nil || stated.windows != nil || stated.root != nil || stated.preNum != nil
+  }
+
   /// Reads the files and collects the overrides.
   func overrides() throws -> AdapterOverrides { try stated.overrides(topology: topology) }
 }

@@ -13,6 +13,16 @@ struct TopologyDrawing {
     for (block, previous) in adapter.topology.previous.enumerated() {
       if let previous { successors[previous].append(block) }
     }
+    // The largest branch goes on straight down, so that no more are open at once than the number of
+    // blocks has binary digits.
+    var sizes = [Int](repeating: 1, count: adapter.blocks.count)
+    for block in adapter.topology.rootsFirst.reversed() {
+      sizes[block] += successors[block].reduce(0) { $0 + sizes[$1] }
+      guard let largest = successors[block].map({ sizes[$0] }).max(),
+        let position = successors[block].lastIndex(where: { sizes[$0] == largest })
+      else { continue }
+      successors[block].append(successors[block].remove(at: position))
+    }
     self.successors = successors
   }
 
@@ -41,7 +51,8 @@ struct TopologyDrawing {
     }
   }
 
-  /// A block and all that follow it. Not recursive along a chain, which may be long.
+  /// A block and all that follow it. Not recursive along a chain, which may be long; how deep
+  /// branches nest is bounded by their order.
   private func lines(from root: Int, prefix: String) -> String {
     var text = ""
     var current: Int? = root

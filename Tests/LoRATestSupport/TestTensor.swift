@@ -1,33 +1,32 @@
-import Adapters
-import Safetensors
-import Tensors
-import TestSupport
+internal import Safetensors
+package import Tensors
+package import TestSupport
 
 /// A tensor as tests describe it, its values 1, 2, 3, … unless given.
-struct TestTensor {
-  let name: TensorName
-  let dtype: DType
-  let shape: [Int]
-  let values: [Double]
+package struct TestTensor {
+  package let name: TensorName
+  package let dtype: DType
+  package let shape: [Int]
+  package let values: [Double]
 
-  init(_ name: TensorName, _ shape: [Int], dtype: DType = .f32, values: [Double]? = nil) {
+  package init(_ name: TensorName, _ shape: [Int], dtype: DType = .f32, values: [Double]? = nil) {
     self.name = name
     self.dtype = dtype
     self.shape = shape
     self.values = values ?? (0..<shape.reduce(1, *)).map { Double($0 + 1) }
   }
 
-  var elementCount: Int { shape.reduce(1, *) }
+  package var elementCount: Int { shape.reduce(1, *) }
 
   /// The elements as they are stored; zeros for types that nothing is computed with.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     dtype.isArithmetic
       ? Conversion.bytes(from: values, dtype: dtype)
       : [UInt8](repeating: 0, count: elementCount * dtype.bitWidth / 8)
   }
 
   /// A and B of a published checkpoint.
-  static func published(
+  package static func published(
     _ module: String, in inFeatures: Int = 4, out outFeatures: Int = 4, rank: Int = 2, pair: Int = 0
   ) -> [TestTensor] {
     [
@@ -37,7 +36,7 @@ struct TestTensor {
   }
 
   /// A and B as PEFT names them.
-  static func peft(
+  package static func peft(
     _ module: String, in inFeatures: Int = 4, out outFeatures: Int = 4, rank: Int = 2
   ) -> [TestTensor] {
     [
@@ -49,7 +48,7 @@ struct TestTensor {
 
 extension MemoryTensorSource {
   /// Holds the tensors of a test.
-  init(_ tensors: [TestTensor], label: String = "memory") throws {
+  package init(_ tensors: [TestTensor], label: String = "memory") throws {
     self.init(
       label: label,
       tensors: try tensors.map {
@@ -61,7 +60,7 @@ extension MemoryTensorSource {
 extension TemporaryFolder {
   /// Writes a safetensors file and returns its path.
   @discardableResult
-  func write(
+  package func write(
     tensors: [TestTensor], metadata: [(key: String, value: String)] = [], to name: String
   ) throws -> String {
     try SafetensorsWriter.write(
@@ -71,19 +70,21 @@ extension TemporaryFolder {
 
   /// Writes a text and returns its path.
   @discardableResult
-  func write(text: String, to name: String) throws -> String { try write(text.utf8, to: name) }
+  package func write(text: String, to name: String) throws -> String {
+    try write(text.utf8, to: name)
+  }
 }
 
 /// Keys of a JSON object and their values as they stand in its text.
-struct JSONText {
-  var members: [(key: String, value: String)]
+package struct JSONText {
+  package var members: [(key: String, value: String)]
 
-  init(_ members: KeyValuePairs<String, String>) {
+  package init(_ members: KeyValuePairs<String, String>) {
     self.members = members.map { ($0.key, $0.value) }
   }
 
   /// The object with some values changed, added, or with nil removed.
-  func changed(_ changes: KeyValuePairs<String, String?>) -> JSONText {
+  package func changed(_ changes: KeyValuePairs<String, String?>) -> JSONText {
     var copy = self
     for (key, value) in changes {
       let position = copy.members.firstIndex { $0.key == key }
@@ -97,7 +98,7 @@ struct JSONText {
     return copy
   }
 
-  var text: String {
+  package var text: String {
     "{" + members.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
   }
 }

@@ -1,10 +1,10 @@
-import ByteIO
-import Tensors
+internal import ByteIO
+internal import Tensors
 
 /// What `torch.save` writes for a flat dictionary of float32 tensors: a stored zip archive with a
 /// pickle. It keeps the order of its keys, which safetensors does not.
-enum TorchArchive {
-  static func bytes(_ tensors: [TestTensor]) -> [UInt8] {
+package enum TorchArchive {
+  package static func bytes(_ tensors: [TestTensor]) -> [UInt8] {
     var zip = ZipWriter()
     zip.add("model/data.pkl", pickle(tensors))
     zip.add("model/byteorder", Array("little".utf8))
@@ -54,7 +54,7 @@ private struct ZipWriter {
   private var directory: [UInt8] = []
   private var count = 0
 
-  mutating func add(_ name: String, _ content: [UInt8]) {
+  package mutating func add(_ name: String, _ content: [UInt8]) {
     var checksum = CRC32()
     content.withUnsafeBytes { checksum.update($0) }
     let sizes =
@@ -67,7 +67,7 @@ private struct ZipWriter {
     count += 1
   }
 
-  var archive: [UInt8] {
+  package var archive: [UInt8] {
     body + directory + [0x50, 0x4b, 5, 6, 0, 0, 0, 0]
       + TorchArchive.little(count, 2) + TorchArchive.little(count, 2)
       + TorchArchive.little(directory.count, 4) + TorchArchive.little(body.count, 4) + [0, 0]

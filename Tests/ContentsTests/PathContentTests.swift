@@ -3,6 +3,7 @@ import Adapters
 import ByteIO
 import Contents
 import Safetensors
+import LoRATestSupport
 import Tensors
 import TestSupport
 import Testing
