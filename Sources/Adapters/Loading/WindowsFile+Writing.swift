@@ -8,19 +8,11 @@ extension WindowsFile {
   public func writeJSON(to path: String, replacing: Bool) throws {
     var object = JSONObject()
     for (name, windows) in blocks {
-      guard object.append(name.string, windows.lists) else {
+      guard object.append(name.string, windows.json) else {
         throw AdapterError.duplicateBlock(name)
       }
     }
     let text = JSONValue.object(object).serialized(indented: true) + "\n"
     try OutputFile.write(Array(text.utf8), to: path, replacing: replacing)
-  }
-}
-
-extension NormWindows {
-  fileprivate var lists: JSONValue {
-    .members([
-      "input": input.json, "projection": projection.json,
-    ])
   }
 }
