@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .adapter_hdf5 import read_hdf5, write_hdf5
 from .adapter_safetensors import read_safetensors, write_safetensors
 from .container_reader import read_container
@@ -33,6 +35,7 @@ def read_adapter(path: Path, *, in_place: bool = False, notes: Notes | None = No
         adapter = read_safetensors(path, notes, in_place)
     else:
         raise FormatError(path, "content", "Adapter", layout, "an adapter in one of three layouts")
+    adapter = without_ignored_links(adapter)
     check_adapter(adapter, str(path))
     return adapter
 
@@ -48,6 +51,7 @@ def write_adapter(
     layout = format or layout_of_name(path, LAYOUTS)
     if layout not in LAYOUTS:
         raise ValueError(f"format {layout!r}, expected one of {', '.join(LAYOUTS)}")
+    adapter = without_ignored_links(adapter)
     check_adapter(adapter, str(path))
     if layout == "container":
         write_container(adapter, path, compression)
@@ -55,3 +59,10 @@ def write_adapter(
         write_hdf5(adapter, path)
     else:
         write_safetensors(adapter, path)
+
+
+def without_ignored_links(adapter: Adapter) -> Adapter:
+    """Predecessors in a plain adapter are ignored (Merging §3.2): it has none."""
+    if adapter.structure != "plain" or all(block.previous is None for block in adapter.blocks):
+        return adapter
+    return replace(adapter, blocks=[replace(block, previous=None) for block in adapter.blocks])
