@@ -58,14 +58,7 @@ public struct WindowsFile: Sendable {
         let nearest = NameDistance.nearest(to: name, among: blocks.map(\.name))
         throw SidecarError(path: path, reason: .unknownBlock(name, nearest: nearest))
       }
-      for (kind, window) in [("input", windows.input), ("projection", windows.projection)] {
-        guard window.values.count <= capacity else {
-          throw SidecarError(
-            path: path,
-            reason: .windowTooLong(
-              block: name, kind: kind, found: window.values.count, capacity: capacity))
-        }
-      }
+      try require(name, windows, within: capacity)
       blocks[position].windows = NormWindows(
         input: windows.input, projection: windows.projection, capacity: capacity)
     }
