@@ -7,7 +7,10 @@ extension WindowsFile {
     let count = blocks.filter { $0.windows.capacity != NormWindows.defaultCapacity }.count
     return count == 0
       ? []
-      : ["capacities of the windows of \(count) blocks: left out, JSON has no place for them"]
+      : [
+        "capacities of the windows of \(count) \(count == 1 ? "block" : "blocks"): left out, JSON "
+          + "has no place for them"
+      ]
   }
 
   /// Writes the windows as JSON (Merging §3.5).
