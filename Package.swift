@@ -153,6 +153,7 @@ let package = Package(
       name: "InteroperabilityTests",
       dependencies: [
         "resloratool", "Adapters", "Activations", "ByteIO", "Tensors", "TestSupport",
+        "LoRATestSupport",
       ], exclude: ["reference.py"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],
