@@ -13,24 +13,32 @@ import safetensors
 
 
 def resaved(path):
-    """The file's tensors and metadata as the reference implementation writes them."""
+    """The file, and its tensors and metadata as the reference implementation writes them."""
     with open(path, "rb") as file:
         content = file.read()
-    tensors = {
-        name: {"dtype": DTYPES[entry["dtype"]], "shape": entry["shape"], "data": bytes(entry["data"])}
-        for name, entry in safetensors.deserialize(content)
-    }
+    entries = dict(safetensors.deserialize(content))
+    specs, buffers = {}, []
     with safetensors.safe_open(path, "np") as file:
-        metadata = file.metadata()
-        assert set(file.keys()) == set(tensors)
-        for name, tensor in tensors.items():
-            assert file.get_slice(name).get_shape() == tensor["shape"]
-            if tensor["dtype"] != "bfloat16":  # NumPy has no such type
-                assert file.get_tensor(name).tobytes() == tensor["data"]
-    return content, safetensors.serialize(tensors, metadata)
+        assert set(file.keys()) == set(entries)
+        for name, entry in entries.items():
+            buffer = np.frombuffer(bytes(entry["data"]), "u1")
+            buffers.append(buffer)
+            specs[name] = safetensors.TensorSpec(
+                dtype=DTYPES[entry["dtype"]], shape=entry["shape"],
+                data_ptr=buffer.ctypes.data, data_len=buffer.nbytes,
+            )
+            assert file.get_slice(name).get_shape() == entry["shape"]
+            if entry["dtype"] != "BF16":  # NumPy has no such type
+                tensor = file.get_tensor(name)
+                assert tensor.dtype.name == DTYPES[entry["dtype"]]
+                assert tensor.tobytes() == bytes(entry["data"])
+        return content, bytes(safetensors.serialize(specs, file.metadata()))
 
 
-DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+DTYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64",
+    "BOOL": "bool",
+}
 
 
 def compare(path):

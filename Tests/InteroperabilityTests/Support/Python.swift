@@ -27,7 +27,7 @@ enum Python {
   }
 
   /// Runs a command of `reference.py`.
-  static func reference(_ arguments: String..., in folder: TemporaryFolder) throws -> [String] {
+  static func reference(_ arguments: [String], in folder: TemporaryFolder) throws -> [String] {
     let script = "\(TestFiles.root)/Tests/InteroperabilityTests/reference.py"
     return try run([script] + arguments, in: folder)
   }
