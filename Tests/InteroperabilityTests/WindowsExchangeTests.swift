@@ -75,6 +75,13 @@ import Testing
           == "error: long.json: block 'x': input window too long (found 101, expected at most 100)\n"
       )
     }
+    // The same window with a capacity of 120, in HDF5.
+    let golden = TestFiles.fixture("formats/v1/windows-capacity-python.h5")
+    let outcome = try Tool.run(["convert", golden, "x.json"], in: folder.path)
+    #expect(outcome.status == 3)
+    #expect(
+      outcome.error.hasSuffix(
+        "block 'x/%': input window too long (found 120, expected at most 100)\n"))
     #expect(folder.entries == ["long.json"])
   }
 
