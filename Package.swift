@@ -152,8 +152,8 @@ let package = Package(
     .testTarget(
       name: "InteroperabilityTests",
       dependencies: [
-        "resloratool", "Adapters", "Activations", "ByteIO", "Tensors", "TestSupport",
-        "LoRATestSupport",
+        "resloratool", "Adapters", "Activations", "ResLoRAContainer", "ByteIO", "Tensors",
+        "TestSupport", "LoRATestSupport",
       ], exclude: ["reference.py"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],

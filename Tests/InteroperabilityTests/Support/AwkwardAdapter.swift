@@ -81,8 +81,8 @@ struct AwkwardAdapter: CustomTestStringConvertible {
   /// An adapter of several chunks in every format.
   static func writeLarge(to name: String, in folder: TemporaryFolder) throws {
     let source = try MemoryTensorSource.random([
-      ("x.lora_A", .f32, [16, 50_000]), ("x.lora_B", .bf16, [70_000, 16]),
-      ("y.lora_A", .f16, [1, 800_000]), ("y.lora_B", .f64, [3, 1]),
+      ("x.lora_A", .f32, [16, 24_000]), ("x.lora_B", .bf16, [40_000, 16]),
+      ("y.lora_A", .f16, [1, 300_000]), ("y.lora_B", .f64, [3, 1]),
     ])
     let tensors = try source.tensors.indices.map { index in
       TestTensor(
