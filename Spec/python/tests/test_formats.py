@@ -261,19 +261,21 @@ def test_what_other_structures_allow():
 
 
 def test_predecessors_in_plain_are_ignored(tmp_path):
-    """Merging §3.2: neither written nor kept, whatever they name."""
+    """Merging §3.2: neither written nor kept; but they are names of blocks (Adapter §1.4)."""
+    linked = make_sample("is")
+    linked.structure = "plain"
     for layout in LAYOUTS:
         write_adapter(make_sample("plain"), tmp_path / f"x.{layout}")
-        linked = make_sample("is")
-        linked.structure = "plain"
-        linked.blocks[0].previous = "nobody"
         write_adapter(linked, tmp_path / f"y.{layout}")
         assert (tmp_path / f"x.{layout}").read_bytes() == (tmp_path / f"y.{layout}").read_bytes()
-        assert linked.blocks[0].previous == "nobody"
+    assert linked.blocks[-1].previous is not None
     for layout, write in (("h5", write_hdf5), ("safetensors", write_safetensors)):
         write(linked, tmp_path / f"z.{layout}")
-        assert b"nobody" in (tmp_path / f"z.{layout}").read_bytes()
         assert read_adapter(tmp_path / f"z.{layout}") == make_sample("plain")
+        assert (tmp_path / f"z.{layout}").read_bytes() != (tmp_path / f"x.{layout}").read_bytes()
+    linked.blocks[0].previous = "nobody"
+    with pytest.raises(FormatError, match="nobody"):
+        write_adapter(linked, tmp_path / "x.h5")
 
 
 def test_a_window_without_norms_is_none(tmp_path):

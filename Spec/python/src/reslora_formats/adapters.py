@@ -35,9 +35,7 @@ def read_adapter(path: Path, *, in_place: bool = False, notes: Notes | None = No
         adapter = read_safetensors(path, notes, in_place)
     else:
         raise FormatError(path, "content", "Adapter", layout, "an adapter in one of three layouts")
-    adapter = without_ignored_links(adapter)
-    check_adapter(adapter, str(path))
-    return adapter
+    return checked(adapter, str(path))
 
 
 def write_adapter(
@@ -51,8 +49,7 @@ def write_adapter(
     layout = format or layout_of_name(path, LAYOUTS)
     if layout not in LAYOUTS:
         raise ValueError(f"format {layout!r}, expected one of {', '.join(LAYOUTS)}")
-    adapter = without_ignored_links(adapter)
-    check_adapter(adapter, str(path))
+    adapter = checked(adapter, str(path))
     if layout == "container":
         write_container(adapter, path, compression)
     elif layout == "hdf5":
@@ -61,8 +58,12 @@ def write_adapter(
         write_safetensors(adapter, path)
 
 
-def without_ignored_links(adapter: Adapter) -> Adapter:
-    """Predecessors in a plain adapter are ignored (Merging §3.2): it has none."""
+def checked(adapter: Adapter, file: str) -> Adapter:
+    """The adapter, valid, without the predecessors that are ignored in a plain one (Merging §3.2)."""
+    check_adapter(adapter, file)
     if adapter.structure != "plain" or all(block.previous is None for block in adapter.blocks):
         return adapter
-    return replace(adapter, blocks=[replace(block, previous=None) for block in adapter.blocks])
+    blocks = [replace(block, previous=None) for block in adapter.blocks]
+    adapter = replace(adapter, blocks=blocks)
+    check_adapter(adapter, file)
+    return adapter

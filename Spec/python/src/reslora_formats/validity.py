@@ -206,14 +206,14 @@ def check_links(adapter: Adapter, by_name: dict[str, Block], file: str) -> None:
 
     What must agree between a block and several predecessors agrees if it does along each link.
     """
-    if adapter.structure == "plain":
-        return
     for block in adapter.blocks:
         if block.previous is not None and block.previous not in by_name:
             raise FormatError(
                 file, f"block '{block.name}': previous", "Adapter §1.4",
                 f"'{block.previous}'", "a block of the adapter",
             )
+    if adapter.structure == "plain":
+        return
     check_cycles(adapter, by_name, file)
     if adapter.structure == "ms" and adapter.pre_num == 0:
         return
