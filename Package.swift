@@ -149,6 +149,12 @@ let package = Package(
         "resloratool", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
         "LoRATestSupport",
       ], exclude: ["Goldens"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "InteroperabilityTests",
+      dependencies: [
+        "resloratool", "Adapters", "Activations", "ResLoRAContainer", "ByteIO", "Tensors",
+        "TestSupport", "LoRATestSupport",
+      ], exclude: ["reference.py"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

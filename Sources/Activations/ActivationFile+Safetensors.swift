@@ -45,9 +45,9 @@ extension ActivationFile {
     for (block, matrix) in inputs {
       _ = map.append(block.string, .string(matrices.tensors[matrix].name.string))
     }
+    let all = metadata + [(ActivationFile.inputsKey, JSONValue.object(map).serialized())]
     try SafetensorsWriter.write(
-      matrices,
-      metadata: [(ActivationFile.inputsKey, JSONValue.object(map).serialized())] + metadata,
-      to: path, replacing: replacing, progress: progress)
+      matrices, metadata: all.sorted { TensorName($0.key) < TensorName($1.key) }, to: path,
+      replacing: replacing, progress: progress)
   }
 }

@@ -91,7 +91,9 @@ import Testing
     let (text, json, hdf5) = (folder.file("a.json"), folder.file("b.json"), folder.file("b.h5"))
     let list = [String](repeating: "1", count: 120).joined(separator: ",")
     try OutputFile.write(
-      Array(#"{"x": {"input": [\#(list)]}, "y": {"projection": [2], "capacity": 5}}"#.utf8),
+      Array(
+        #"{"x": {"input": [\#(list)], "capacity": 120}, "y": {"projection": [2], "capacity": 5}}"#
+          .utf8),
       to: text,
       replacing: false)
     let read = try WindowsFile(path: text)

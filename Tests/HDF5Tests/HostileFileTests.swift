@@ -1,5 +1,4 @@
 import ByteIO
-import Foundation
 import HDF5
 import Tensors
 import TestSupport
@@ -7,21 +6,12 @@ import Testing
 
 /// Entry 54: files made to crash the library.
 @Suite struct HostileFileTests {
-  private static let folder: String? = {
-    if let shared = ProcessInfo.processInfo.environment["RESLORA_SHARED"] {
-      return "\(shared)/hostile-hdf5"
-    }
-    return TestFiles.shared("data/hostile-hdf5")
-  }()
-
-  private static let files: [String] =
-    (folder.flatMap { try? Paths.entries(of: $0) } ?? []).filter { !$0.hasSuffix(".md") }
-
   @Test(
     "54: listing and reading them ends in time, in an ordinary error or none",
-    .enabled(if: !files.isEmpty, "../shared/data/hostile-hdf5 is not there"), arguments: files)
+    .enabled(if: TestFiles.hostileHDF5 != nil, "../shared/data/hostile-hdf5 is not there"),
+    arguments: TestFiles.hostileHDF5?.names ?? [])
   func hostile(_ name: String) throws {
-    let folder = try #require(HostileFileTests.folder)
+    let folder = try #require(TestFiles.hostileHDF5?.folder)
     let start = ContinuousClock.now
     do {
       let file = try HDF5File(

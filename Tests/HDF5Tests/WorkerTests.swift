@@ -126,7 +126,7 @@ import Testing
     shell.executableURL = URL(fileURLWithPath: "/bin/sh")
     shell.arguments = [
       "-c",
-      "'\(Worker.path)' --list-hdf5-on-standard-input 1073741824 20 30 "
+      "'\(Tool.path)' --list-hdf5-on-standard-input 1073741824 20 30 "
         // It can't write into files.
         + "< '\(Fixture.path("refused.h5"))' | cat > '\(message)'",
     ]

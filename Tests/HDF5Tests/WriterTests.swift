@@ -167,7 +167,9 @@ import Testing
   @Test("§1.4: any escaped byte is taken, in either case")
   func escapes() { #expect(HDF5LinkName.name(of: "%61%2f%C3%a9") == "a/é") }
 
-  @Test("h5dump and h5ls show what was written", .enabled(if: Shell.has("h5dump"), "no h5dump"))
+  @Test(
+    "h5dump and h5ls show what was written",
+    .enabled(if: Program.isInstalled("h5dump"), "no h5dump"))
   func tools() throws {
     let path = try write("x.h5")
     let listing = try Shell.run("h5ls", "-r", path)
@@ -193,20 +195,9 @@ import Testing
 
 /// Programs of the system.
 private enum Shell {
-  static func has(_ program: String) -> Bool { (try? run(program, "--version")) != nil }
-
   static func run(_ arguments: String...) throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = arguments
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    let text = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    struct Failure: Error {}
-    guard process.terminationStatus == 0 else { throw Failure() }
-    return String(decoding: text, as: UTF8.self)
+    let outcome = try Program("/usr/bin/env", arguments).wait()
+    try #require(outcome.status == 0, "\(outcome.error)")
+    return outcome.output
   }
 }

@@ -26,6 +26,16 @@ public enum TestFiles {
     return access(full, R_OK) == 0 ? full : nil
   }
 
+  /// The folder of files made to crash HDF5 programs, and their names: in RESLORA_SHARED or below
+  /// `../shared/data`. Nil where there are none.
+  public static let hostileHDF5: (folder: String, names: [String])? = {
+    let folder = getenv("RESLORA_SHARED").map { "\(String(cString: $0))/hostile-hdf5" }
+    guard let folder = folder ?? shared("data/hostile-hdf5"),
+      let names = try? Paths.entries(of: folder).filter({ !$0.hasSuffix(".md") }), !names.isEmpty
+    else { return nil }
+    return (folder, names)
+  }()
+
   /// A strict JSON file as a tree.
   public static func json(_ path: String) throws -> JSONValue {
     try JSONValue(parsing: ReadableFile.contents(of: path, limit: 1 << 24))

@@ -74,16 +74,17 @@ public struct WindowsFile: Sendable {
         let nearest = NameDistance.nearest(to: name, among: blocks.map(\.name))
         throw SidecarError(path: path, reason: .unknownBlock(name, nearest: nearest))
       }
-      for (kind, window) in [("input", windows.input), ("projection", windows.projection)] {
-        guard window.values.count <= capacity else {
-          throw SidecarError(
-            path: path,
-            reason: .windowTooLong(
-              block: name, kind: kind, found: window.values.count, capacity: capacity))
-        }
-      }
+      try WindowsFile.require(name, windows, within: capacity, path: path)
       blocks[position].windows = NormWindows(
         input: windows.input, projection: windows.projection, capacity: capacity)
+    }
+  }
+
+  /// Refuses windows that are longer than the capacity that is meant where none is stated.
+  func requireCapacities() throws(SidecarError) {
+    for entry in entries where entry.capacity == nil {
+      try WindowsFile.require(
+        entry.block, entry.windows, within: NormWindows.defaultCapacity, path: path)
     }
   }
 
@@ -130,6 +131,19 @@ public struct WindowsFile: Sendable {
     let windows = NormWindows(
       input: input, projection: projection,
       capacity: capacity ?? max(NormWindows.defaultCapacity, longest))
+    try require(block, windows, within: windows.capacity, path: path)
     return Entry(block: block, windows: windows, capacity: capacity)
+  }
+
+  private static func require(
+    _ name: TensorName, _ windows: NormWindows, within capacity: Int, path: String
+  ) throws(SidecarError) {
+    for (kind, window) in [("input", windows.input), ("projection", windows.projection)]
+    where window.values.count > capacity {
+      throw SidecarError(
+        path: path,
+        reason: .windowTooLong(
+          block: name, kind: kind, found: window.values.count, capacity: capacity))
+    }
   }
 }

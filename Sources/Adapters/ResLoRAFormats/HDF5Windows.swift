@@ -60,13 +60,15 @@ enum HDF5Windows {
 extension WindowsFile {
   /// Writes the windows into an HDF5 file of their own (Adapter in HDF5 §3).
   ///
-  /// - Throws: `HDF5Error`, `FileError`, errors of writing.
+  /// - Throws: `SidecarError` for a window that is longer than its capacity, which is 100 for those
+  ///   of a JSON file; `HDF5Error`, `FileError`, errors of writing.
   public func writeHDF5(to path: String, replacing: Bool) throws {
+    let blocks = try blocksToWrite()
     try HDF5Writer.write(to: path, replacing: replacing) { root in
       try root.attribute("format", .string(HDF5Windows.format))
       try root.attribute("version", .integer(HDF5Windows.version))
       try root.group("blocks") { group in
-        for (name, windows) in blocks.sorted(by: { $0.name < $1.name }) {
+        for (name, windows) in blocks {
           try group.group(HDF5LinkName.link(for: name.string)) { block in
             try HDF5Windows.write(windows, to: block)
           }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -87,6 +88,36 @@ def test_status_and_one_line(tmp_path, capsys, monkeypatch, arguments, status):
     assert (found, out) == (status, "")
     assert err.startswith("error: ") and err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "good.h5"]
+
+
+def test_samples_of_other_kinds(tmp_path, capsys):
+    for kind, layouts in (("windows", ("json", "h5")), ("activations", ("safetensors", "h5"))):
+        paths = [tmp_path / f"{kind}.{layout}" for layout in layouts]
+        for path in paths:
+            make = ["make-sample", path, "--kind", kind, "--non-ascii-names", "--dtype", "mixed"]
+            assert run(capsys, *make) == (0, "", "")
+        status, out, _ = run(capsys, "dump", "--compact", *paths)
+        first, second = out.splitlines()
+        assert status == 0 and first == second
+        assert json.loads(first) == json.loads(run(capsys, "dump", paths[0])[1])
+        assert list(json.loads(first)) == sorted(json.loads(first))
+
+
+def test_batch(tmp_path, capsys, monkeypatch):
+    def batch(*lines: object) -> tuple[int, str, str]:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        return run(capsys, "batch")
+
+    monkeypatch.chdir(tmp_path)
+    make, dump = ["make-sample", "é.h5"], ["dump", "é.h5", "--compact"]
+    status, out, err = batch(make, dump, dump)
+    assert (status, err) == (0, "") and len(set(out.splitlines())) == 1
+    status, out, err = batch(dump, ["dump", "absent"], make)
+    assert status == 1 and out.count("\n") == 1 and err.count("\n") == 1
+    assert batch() == (0, "", "")
+    for line in ("x", [1], {}, ["batch"]):
+        assert batch(line)[::2][0] == 2
 
 
 def test_as_a_module(tmp_path):

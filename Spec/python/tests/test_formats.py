@@ -24,6 +24,8 @@ from reslora_formats import (
     read_adapter,
     write_adapter,
 )
+from reslora_formats.adapter_hdf5 import write_hdf5
+from reslora_formats.adapter_safetensors import write_safetensors
 from reslora_formats.dump import dump_adapter
 from reslora_formats.sample import make_sample
 
@@ -256,6 +258,24 @@ def test_what_other_structures_allow():
     adapter = wrong_block(2, structure="ms", pairs=[pair(rank=2)])
     adapter.pre_num = 0
     check_adapter(adapter, "x")
+
+
+def test_predecessors_in_plain_are_ignored(tmp_path):
+    """Merging §3.2: neither written nor kept; but they are names of blocks (Adapter §1.4)."""
+    linked = make_sample("is")
+    linked.structure = "plain"
+    for layout in LAYOUTS:
+        write_adapter(make_sample("plain"), tmp_path / f"x.{layout}")
+        write_adapter(linked, tmp_path / f"y.{layout}")
+        assert (tmp_path / f"x.{layout}").read_bytes() == (tmp_path / f"y.{layout}").read_bytes()
+    assert linked.blocks[-1].previous is not None
+    for layout, write in (("h5", write_hdf5), ("safetensors", write_safetensors)):
+        write(linked, tmp_path / f"z.{layout}")
+        assert read_adapter(tmp_path / f"z.{layout}") == make_sample("plain")
+        assert (tmp_path / f"z.{layout}").read_bytes() != (tmp_path / f"x.{layout}").read_bytes()
+    linked.blocks[0].previous = "nobody"
+    with pytest.raises(FormatError, match="nobody"):
+        write_adapter(linked, tmp_path / "x.h5")
 
 
 def test_a_window_without_norms_is_none(tmp_path):

@@ -212,6 +212,7 @@ MALFORMED = {
     "scaling text": ("§1.3", set_("blocks/x", "scaling", "1")),
     "scaling NaN": ("Adapter §1.3", set_("blocks/x", "scaling", np.nan)),
     "previous": ("Adapter §1.4", set_("blocks/x", "previous", "y")),
+    "previous number": ("§1.2", set_("blocks/x", "previous", 1)),
     "no B": ("§2.3", lambda file: file.__delitem__("blocks/x/lora_B")),
     "gap": ("§2.3", move("blocks/x/lora_B", "blocks/x/lora_B.1")),
     "numbered single": ("§2.3", lambda file: (

@@ -1,4 +1,4 @@
-"""``python -m reslora_formats``: dump, convert, make-sample.
+"""``python -m reslora_formats``: dump, convert, make-sample, batch.
 
 Exit status: 0 done, 1 a file that breaks a rule or cannot be read or written, 2 usage.
 """
@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a file that breaks a rule or cannot be read or written, 2
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 
@@ -17,7 +18,7 @@ from .dump import dump, kind_of
 from .errors import FormatError, one_line
 from .files import layout_of_name
 from .model import STRUCTURES
-from .sample import make_sample
+from .sample import make_activations, make_sample, make_windows
 from .tensor import STORAGE
 from .windows import read_windows, write_windows
 
@@ -35,15 +36,20 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
 
     command = commands.add_parser("dump", help="print what a file holds as canonical JSON")
-    command.add_argument("path")
+    command.add_argument("paths", nargs="+", metavar="path")
+    command.add_argument("--compact", action="store_true", help="one line for each file")
 
     command = commands.add_parser("convert", help="write IN in the layout of OUT's name")
     command.add_argument("input")
     command.add_argument("output")
     command.add_argument("--compression", choices=CHOICES, default="auto", help="of a .reslora")
 
-    command = commands.add_parser("make-sample", help="write a small seeded adapter")
+    command = commands.add_parser("make-sample", help="write a small seeded file")
     command.add_argument("output")
+    command.add_argument(
+        "--kind", choices=("adapter", "windows", "activations"), default="adapter",
+        help="the other options but --seed, --dtype and --non-ascii-names are for adapters",
+    )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--structure", choices=STRUCTURES, default="is")
     command.add_argument("--dtype", choices=[*STORAGE, "mixed"], default="F32")
@@ -51,18 +57,35 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--compression", choices=CHOICES, default="auto", help="of a .reslora")
     for flag in ("windows", "base", "metadata", "non-ascii-names"):
         command.add_argument(f"--{flag}", action="store_true")
+
+    commands.add_parser(
+        "batch",
+        help="run commands in one process: standard input has the arguments of one on each line, "
+        "as a JSON array; the first that fails ends it",
+    )
     return top
 
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.command == "dump":
-        sys.stdout.write(jsontext.indented(dump(arguments.path)) + "\n")
+        for path in arguments.paths:
+            content = jsontext.sorted_members(dump(path))
+            text = jsontext.compact(content) if arguments.compact else jsontext.indented(content)
+            sys.stdout.write(text + "\n")
         sys.stdout.flush()
     elif arguments.command == "convert":
         notes: list[str] = []
         convert(arguments.input, arguments.output, arguments.compression, notes)
         for note in notes:
             print(f"warning: {one_line(note)}", file=sys.stderr)
+    elif arguments.kind == "windows":
+        windows = make_windows(arguments.seed, non_ascii_names=arguments.non_ascii_names)
+        write_windows(windows, arguments.output)
+    elif arguments.kind == "activations":
+        sample = make_activations(
+            arguments.seed, dtype=arguments.dtype, non_ascii_names=arguments.non_ascii_names
+        )
+        write_activations(arguments.output, sample.inputs, sample.blocks, sample.metadata)
     else:
         adapter = make_sample(
             arguments.structure,
@@ -94,6 +117,8 @@ def convert(source: str, output: str, compression: str, notes: list[str]) -> Non
 def main(argv: list[str] | None = None) -> int:
     top = parser()
     arguments = top.parse_args(argv)
+    if arguments.command == "batch":
+        return batch(top)
     if arguments.command != "dump":
         try:
             layout_of_name(arguments.output, (*LAYOUTS, "json"))
@@ -114,6 +139,23 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {one_line(str(error.filename))}: {error.strerror}", file=sys.stderr)
         return 1
+    return 0
+
+
+def batch(top: Parser) -> int:
+    """Runs the commands of standard input until one fails."""
+    for line in sys.stdin.buffer:
+        try:
+            command = json.loads(line)
+        except ValueError:
+            command = None
+        if not (isinstance(command, list) and all(isinstance(word, str) for word in command)):
+            top.error("a line of standard input is no JSON array of strings")
+        if command[:1] == ["batch"]:
+            top.error("batch runs no batch")
+        status = main(command)
+        if status:
+            return status
     return 0
 
 

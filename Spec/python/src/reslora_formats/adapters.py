@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .adapter_hdf5 import read_hdf5, write_hdf5
 from .adapter_safetensors import read_safetensors, write_safetensors
 from .container_reader import read_container
@@ -33,8 +35,7 @@ def read_adapter(path: Path, *, in_place: bool = False, notes: Notes | None = No
         adapter = read_safetensors(path, notes, in_place)
     else:
         raise FormatError(path, "content", "Adapter", layout, "an adapter in one of three layouts")
-    check_adapter(adapter, str(path))
-    return adapter
+    return checked(adapter, str(path))
 
 
 def write_adapter(
@@ -48,10 +49,21 @@ def write_adapter(
     layout = format or layout_of_name(path, LAYOUTS)
     if layout not in LAYOUTS:
         raise ValueError(f"format {layout!r}, expected one of {', '.join(LAYOUTS)}")
-    check_adapter(adapter, str(path))
+    adapter = checked(adapter, str(path))
     if layout == "container":
         write_container(adapter, path, compression)
     elif layout == "hdf5":
         write_hdf5(adapter, path)
     else:
         write_safetensors(adapter, path)
+
+
+def checked(adapter: Adapter, file: str) -> Adapter:
+    """The adapter, valid, without the predecessors that are ignored in a plain one (Merging §3.2)."""
+    check_adapter(adapter, file)
+    if adapter.structure != "plain" or all(block.previous is None for block in adapter.blocks):
+        return adapter
+    blocks = [replace(block, previous=None) for block in adapter.blocks]
+    adapter = replace(adapter, blocks=blocks)
+    check_adapter(adapter, file)
+    return adapter

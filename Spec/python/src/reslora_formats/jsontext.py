@@ -170,6 +170,16 @@ def compact(value: Any) -> str:
     return "[" + ",".join(compact(item) for item in value) + "]"
 
 
+def sorted_members(value: Any) -> Any:
+    """The value with the keys of all objects sorted by their bytes."""
+    if isinstance(value, dict):
+        members = sorted(value.items(), key=lambda member: member[0].encode("utf-8"))
+        return {key: sorted_members(item) for key, item in members}
+    if isinstance(value, (list, tuple)):
+        return [sorted_members(item) for item in value]
+    return value
+
+
 def indented(value: Any, margin: str = "") -> str:
     """As ``compact``, keys sorted by their bytes, one member a line; arrays of scalars on one."""
     inner = margin + "  "

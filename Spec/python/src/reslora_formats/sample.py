@@ -1,4 +1,4 @@
-"""Small seeded adapters, for tests of other programs."""
+"""Small seeded adapters, norm windows and activations, for tests of other programs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from .activations import Activations, TensorMatrix
 from .model import Adapter, BaseWeight, Block, NormWindows, Pair, Statistics
 from .tensor import Tensor
 
@@ -59,7 +60,7 @@ def make_sample(
                     pattern % layer,
                     scaling=(1 / 3, 2.0, 1e-7)[layer % 3],
                     pairs=[Pair(*factors[at : at + 2]) for at in range(0, len(factors), 2)],
-                    previous=pattern % (layer - 1) if layer else None,
+                    previous=pattern % (layer - 1) if layer and structure != "plain" else None,
                 )
             )
     adapter = Adapter(structure, blocks, pre_num={"ms": 2, "bs": 1}.get(structure, -1))
@@ -95,6 +96,31 @@ def add_windows(adapter: Adapter, random: np.random.Generator) -> None:
             block.windows = NormWindows([0.1, 1.0, 1e300, 5e-324, 0.0, 123456789.0], [], 7)
         elif number % 4 == 2:
             block.windows = NormWindows([], values[1], 2**40)
+
+
+def make_windows(seed: int = 0, *, non_ascii_names: bool = False) -> dict[str, NormWindows]:
+    """Norm windows of a few blocks."""
+    adapter = make_sample("ms", seed=seed, windows=True, non_ascii_names=non_ascii_names)
+    return {block.name: block.windows for block in adapter.blocks if block.windows}
+
+
+def make_activations(
+    seed: int = 0, *, dtype: str = "F16", non_ascii_names: bool = False, tokens: int = 11
+) -> Activations:
+    """The inputs of the blocks of ``make_sample``; those of one layer share theirs."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    adapter = make_sample("is", non_ascii_names=non_ascii_names)
+    per_layer = len(adapter.blocks) // LAYERS
+    inputs, blocks = {}, {}
+    for number, block in enumerate(adapter.blocks):
+        layer = number // per_layer
+        name = f"層 {layer}/%/größe" if non_ascii_names else f"layer.{layer}"
+        blocks[block.name] = name
+        if name not in inputs:
+            kind = MIXED[layer % len(MIXED)] if dtype == "mixed" else dtype
+            rows = Tensor.rounded(random.standard_normal((tokens, block.in_features)), kind)
+            inputs[name] = TensorMatrix(rows)
+    return Activations(inputs, blocks, {"note": "é \"quoted\"\n\x01", "a/b%": ""})
 
 
 def add_base(adapter: Adapter, random: np.random.Generator) -> None:
