@@ -50,12 +50,12 @@ def by_hand(path, text=str):
 def test_strings_of_h5py(tmp_path, text):
     for file in by_hand(tmp_path / "x.h5", text):
         file["metadata/a%2Fb"] = np.bytes_(b"value")
-        file["metadata"]["c"] = "of variable length"
+        file["metadata"]["c"] = np.array("of UTF-8", dtype=h5py.string_dtype("utf-8", 8))
         file["blocks/x"].create_group("base").attrs.update(
             tensor=text("w"), dtype=text("F32"), sha256=text("0" * 64), shape=np.array([2, 3], ">i2")
         )
     adapter = read_adapter(tmp_path / "x.h5")
-    assert adapter.metadata == {"a/b": "value", "c": "of variable length"}
+    assert adapter.metadata == {"a/b": "value", "c": "of UTF-8"}
     assert adapter.blocks[0].base.shape == (2, 3)
     adapter.metadata, adapter.blocks[0].base = {}, None
     assert adapter == tiny()
@@ -232,6 +232,7 @@ MALFORMED = {
     "same name": ("§1.4", lambda file: file.copy("blocks/x", "blocks/%78")),
     "metadata": ("§2.2", replace("metadata", "x")),
     "metadata group": ("§2.2", lambda file: file.create_group("metadata/x")),
+    "metadata of variable length": ("§1.2", replace("metadata/x", "x")),
     "metadata number": ("§1.2", replace("metadata/x", 1)),
     "metadata array": ("§2.2", replace("metadata/x", ["x"])),
     "windows dataset": ("§2.3", replace("blocks/x/windows", 1)),

@@ -258,7 +258,10 @@ class Attributes:
 
 
 def read_string(kind: h5t.TypeID, read, what: str, file: str, variable: bool = True) -> str:
-    """A scalar string of any of the forms of §1.2; ``read(array, mtype=)`` fetches it."""
+    """A scalar string of any of the forms of §1.2; ``read(array, mtype=)`` fetches it.
+
+    One of ``variable`` length may be in attributes only.
+    """
     if not isinstance(kind, h5t.TypeStringID) or (kind.is_variable_str() and not variable):
         raise fail(file, what, "1.2", "another type", "a string of fixed length")
     if kind.is_variable_str():
@@ -410,7 +413,7 @@ def read_metadata(file: h5py.File, name: str) -> dict[str, str]:
         metadata[key] = read_string(
             dataset.id.get_type(),
             lambda array, mtype=None: read(h5s.ALL, h5s.ALL, array, mtype=mtype),
-            what, name,
+            what, name, variable=False,
         )
     return metadata
 
