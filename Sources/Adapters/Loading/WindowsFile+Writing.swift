@@ -2,17 +2,6 @@ internal import ByteIO
 internal import Tensors
 
 extension WindowsFile {
-  /// What a JSON file has no place for, one line each.
-  public var lossesInJSON: [String] {
-    let count = blocks.filter { $0.windows.capacity != NormWindows.defaultCapacity }.count
-    return count == 0
-      ? []
-      : [
-        "capacities of the windows of \(count) \(count == 1 ? "block" : "blocks"): left out, JSON "
-          + "has no place for them"
-      ]
-  }
-
   /// Writes the windows as JSON (Merging §3.5).
   ///
   /// - Throws: `SidecarError` for a window that is longer than the capacity a JSON file has,
