@@ -3,6 +3,9 @@ public import Foundation
 
 /// Runs the built command line.
 public enum Tool {
+  /// What a run left behind.
+  public typealias Outcome = Program.Outcome
+
   /// The binary beside the test bundle, or what RESLORATOOL names.
   public static let path: String = {
     if let path = ProcessInfo.processInfo.environment["RESLORATOOL"] { return path }
@@ -13,7 +16,7 @@ public enum Tool {
   /// Runs the tool in a folder.
   public static func run(
     _ arguments: [String], in folder: String, environment: [String: String] = [:]
-  ) throws -> Program.Outcome {
+  ) throws -> Outcome {
     try start(arguments, in: folder, environment: environment).wait()
   }
 
@@ -25,7 +28,7 @@ public enum Tool {
   }
 
   /// Runs a shell line in which `$TOOL` is the tool.
-  public static func shell(_ line: String, in folder: String) throws -> Program.Outcome {
+  public static func shell(_ line: String, in folder: String) throws -> Outcome {
     try Program("/bin/sh", ["-c", line], in: folder, environment: ["TOOL": path]).wait()
   }
 }

@@ -257,10 +257,10 @@ class Attributes:
         return float(value)
 
 
-def read_string(kind: h5t.TypeID, read, what: str, file: str, variable: bool = True) -> str:
+def read_string(kind: h5t.TypeID, read, what: str, file: str) -> str:
     """A scalar string of any of the forms of §1.2; ``read(array, mtype=)`` fetches it."""
-    if not isinstance(kind, h5t.TypeStringID) or (kind.is_variable_str() and not variable):
-        raise fail(file, what, "1.2", "another type", "a string of fixed length")
+    if not isinstance(kind, h5t.TypeStringID):
+        raise fail(file, what, "1.2", "another type", "a string")
     if kind.is_variable_str():
         value = np.empty((), dtype=object)
         read(value)
