@@ -94,7 +94,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "LoRATestSupport",
-      dependencies: ["Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"],
+      dependencies: ["Adapters", "HDF5", "Safetensors", "ByteIO", "Tensors", "TestSupport"],
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
