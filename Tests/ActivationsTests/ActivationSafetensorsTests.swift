@@ -151,11 +151,11 @@ import Testing
     let found = try TestActivations.violations(path)
     #expect(
       found == [
-        "tensor 'd': not a dtype to compute with (found I32, expected F64, F32, F16 or BF16) "
-          + "[Activations §1]",
         "tensor 'b': another number of tokens than the first (found 4, expected 5) "
           + "[Activations §1]",
         "tensor 'c': not a matrix (found shape [5], expected [tokens, features], features not 0) "
+          + "[Activations §1]",
+        "tensor 'd': not a dtype to compute with (found I32, expected F64, F32, F16 or BF16) "
           + "[Activations §1]",
         "block: bad name '' (expected 1 to 4096 bytes without U+0000) [Adapter §1.2]",
         "block 'v': its input is not in the file (found 'e') [Activations §1]",
