@@ -122,7 +122,8 @@ let package = Package(
     tests(
       "AdaptersTests",
       [
-        "Adapters", "ResLoRAContainer", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors",
+        "Adapters", "HDF5", "ResLoRAContainer", "Safetensors", "TorchCheckpoint", "ByteIO",
+        "Tensors",
         "TestSupport", "LoRATestSupport",
       ]),
     tests(

@@ -2,7 +2,8 @@ package import HDF5
 package import Tensors
 
 /// An HDF5 file as tests describe it: paths of links as they stand in the file, and what lies there.
-/// `/blocks/a@index` is the attribute `index` of `/blocks/a`. Groups above are made as needed.
+/// `/blocks/a@index` is the attribute `index` of `/blocks/a`. Groups above are made as needed, and
+/// paths compared byte by byte.
 package struct HDF5Sketch {
   package enum Part {
     case group
@@ -22,13 +23,15 @@ package struct HDF5Sketch {
   package func changed(_ changes: KeyValuePairs<String, Part?>) -> HDF5Sketch {
     var copy = self
     for (path, part) in changes {
-      let position = copy.parts.firstIndex { $0.path == path }
+      let position = copy.parts.firstIndex { $0.path.utf8.elementsEqual(path.utf8) }
       switch (position, part) {
       case (let position?, let part?): copy.parts[position].part = part
       case (nil, let part?): copy.parts.append((path, part))
       case (_, nil):
         copy.parts.removeAll {
-          $0.path == path || $0.path.hasPrefix("\(path)/") || $0.path.hasPrefix("\(path)@")
+          $0.path.utf8.starts(with: path.utf8)
+            && [nil, UInt8(ascii: "/"), UInt8(ascii: "@")].contains(
+              $0.path.utf8.dropFirst(path.utf8.count).first)
         }
       }
     }
@@ -46,8 +49,8 @@ package struct HDF5Sketch {
 
   private static func write(_ parts: [(path: String, part: Part)], to group: HDF5GroupWriter) throws
   {
-    var names: [String] = []
-    var inner: [String: [(path: String, part: Part)]] = [:]
+    var names: [TensorName] = []
+    var inner: [TensorName: [(path: String, part: Part)]] = [:]
     for (path, part) in parts {
       let end = path.firstIndex { $0 == "/" || $0 == "@" } ?? path.endIndex
       let name = String(path[..<end])
@@ -62,13 +65,14 @@ package struct HDF5Sketch {
           try tensor.bytes.withUnsafeBytes { try dataset.append($0) }
         }
       default:
+        let name = TensorName(name)
         if inner[name] == nil { names.append(name) }
         let below = rest.hasPrefix("/") ? String(rest.dropFirst()) : rest
         inner[name, default: []] += below.isEmpty ? [] : [(below, part)]
       }
     }
     for name in names {
-      try group.group(name) { try write(inner[name] ?? [], to: $0) }
+      try group.group(name.string) { try write(inner[name] ?? [], to: $0) }
     }
   }
 }

@@ -10,6 +10,8 @@ public struct WindowsFile: Sendable {
   /// The name of the format.
   public let format: String
 
+  private static let jsonFormat = "norm windows in JSON"
+
   private let windows: [(block: TensorName, windows: NormWindows)]
 
   /// Reads a norm-window file.
@@ -23,7 +25,7 @@ public struct WindowsFile: Sendable {
   package init(_ probe: InputProbe, check: RuleCheck = .throwing) throws {
     path = probe.path
     if probe.isJSON {
-      format = "norm windows in JSON"
+      format = WindowsFile.jsonFormat
       let file = try SidecarFile(path: probe.path)
       windows = try file.object.members.map { block, value in
         (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: probe.path))
@@ -58,6 +60,8 @@ public struct WindowsFile: Sendable {
         let nearest = NameDistance.nearest(to: name, among: blocks.map(\.name))
         throw SidecarError(path: path, reason: .unknownBlock(name, nearest: nearest))
       }
+      // JSON states no capacity; what does was checked against its own.
+      let capacity = format == WindowsFile.jsonFormat ? capacity : windows.capacity
       for (kind, window) in [("input", windows.input), ("projection", windows.projection)] {
         guard window.values.count <= capacity else {
           throw SidecarError(
