@@ -129,7 +129,7 @@ let package = Package(
     tests(
       "ContentsTests",
       [
-        "Contents", "Adapters", "Activations", "ResLoRAContainer", "Safetensors", "ByteIO",
+        "Contents", "Adapters", "Activations", "HDF5", "ResLoRAContainer", "Safetensors", "ByteIO",
         "Tensors", "TestSupport", "LoRATestSupport",
       ]),
     tests(
