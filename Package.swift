@@ -147,7 +147,8 @@ let package = Package(
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "resloratool", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
+        "resloratool", "Adapters", "Activations", "Contents", "HDF5", "Safetensors", "ByteIO",
+        "Tensors", "TestSupport",
         "LoRATestSupport",
       ], exclude: ["Goldens"], swiftSettings: swiftSettings),
   ],

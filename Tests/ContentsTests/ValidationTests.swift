@@ -293,7 +293,7 @@ import Testing
           + "number from 0 on)"
       ])
     let found = try Validation(path: path)
-    #expect(!found.isValid)
+    #expect(!found.isValid && found.format == "norm windows in JSON")
     let other = try folder.write(text: #"{"q": {"output": [1]}}"#, to: "w.json")
     #expect(try lines(other) == ["error Merging §3.5: unknown key 'q.output'"])
   }

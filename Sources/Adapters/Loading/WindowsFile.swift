@@ -24,25 +24,28 @@ public struct WindowsFile: Sendable {
   /// Reads the windows in a JSON file, in an HDF5 file of windows, or of an adapter in any format.
   package init(_ probe: InputProbe, check: RuleCheck = .throwing) throws {
     path = probe.path
-    if probe.isJSON {
-      format = WindowsFile.jsonFormat
+    let format = WindowsFile.format(of: probe)
+    if let format, probe.isJSON {
+      self.format = format
       let file = try SidecarFile(path: probe.path)
       windows = try file.object.members.map { block, value in
         (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: probe.path))
       }
-    } else if let file = probe.hdf5, HDF5Layout.format(of: file) == HDF5Windows.format {
-      format = "norm windows in HDF5"
+    } else if let format, let file = probe.hdf5 {
+      self.format = format
       windows = try HDF5Windows.blocks(of: file, check: check)
     } else {
       let adapter = try Adapter(probe, overrides: AdapterOverrides())
-      format = adapter.format
+      self.format = adapter.format
       windows = adapter.blocks.filter { !$0.windows.isEmpty }.map { ($0.name, $0.windows) }
     }
   }
 
-  /// Whether a file can be nothing but norm windows.
-  package static func matches(_ probe: InputProbe) -> Bool {
-    probe.isJSON || probe.hdf5.map { HDF5Layout.format(of: $0) } == HDF5Windows.format
+  /// The name of the format of a file that can be nothing but norm windows; nil for others.
+  package static func format(of probe: InputProbe) -> String? {
+    if probe.isJSON { return jsonFormat }
+    let isWindows = probe.hdf5.map { HDF5Layout.format(of: $0) } == HDF5Windows.format
+    return isWindows ? "norm windows in HDF5" : nil
   }
 
   /// The blocks that have windows, in the order of the file.

@@ -58,6 +58,8 @@ struct ConvertCommand: ParsableCommand {
     let from: String
     let to: String
     let byteCount: Int
+    /// What the bytes are of.
+    var unit = "tensors"
     var notes: [String] = []
     var warnings: [String] = []
   }
@@ -68,6 +70,7 @@ struct ConvertCommand: ParsableCommand {
         "the name of \(output.escapedForTerminal) tells no format; name one with --to "
           + AdapterOutputFormat.allValueStrings.joined(separator: "|"))
     }
+    try storage.checkCompression(for: format)
     try format.checkOutput(at: output, replacing: target.force)
     try format.check(AdapterFileContent(adapter), for: output)
     var warnings: [String] = []
@@ -138,8 +141,14 @@ struct ConvertCommand: ParsableCommand {
     let count = file.blocks.reduce(0) {
       $0 + $1.windows.input.values.count + $1.windows.projection.values.count
     }
+    let stated = file.blocks.filter { $0.windows.capacity != NormWindows.defaultCapacity }.count
     return Result(
-      kind: "windows", from: file.format, to: "norm windows in \(format)", byteCount: 8 * count)
+      kind: "windows", from: file.format, to: "norm windows in \(format)", byteCount: 8 * count,
+      unit: "norms",
+      warnings: isJSON && stated > 0
+        ? [
+          "capacity of \(stated) \(stated == 1 ? "block" : "blocks"): left out, JSON has no place for it"
+        ] : [])
   }
 
   private func convert(_ checkpoint: PathContent.Checkpoint, _ bar: ProgressBar) throws -> Result {
@@ -167,6 +176,7 @@ struct ConvertCommand: ParsableCommand {
   }
 
   private func refuseAdapterOptions(_ what: String) throws {
+    try storage.checkCompression(for: nil)
     if base != nil || target.dtype != nil || source.areGiven {
       throw ValidationError(
         "--base, --dtype, --windows, --topology, --root and --pre-num are for adapters, and this is "
@@ -185,7 +195,7 @@ struct ConvertCommand: ParsableCommand {
     try common.print(
       json,
       "\(verb) \(output.escapedForTerminal): \(result.from) → \(result.to), "
-        + "\(Format.bytes(result.byteCount)) of tensors\n"
+        + "\(Format.bytes(result.byteCount)) of \(result.unit)\n"
         + result.notes.map { "note: \($0)\n" }.joined())
   }
 }
