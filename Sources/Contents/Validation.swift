@@ -97,7 +97,8 @@ struct ElementCheck {
       case .nonFinite(0): break
       case .nonFinite(let count):
         check.warn(
-          "tensor '\(info.name)': \(count) of \(info.elementCount) elements are not finite",
+          "\(source.label.escapedForTerminal): tensor '\(info.name)': \(count) of "
+            + "\(info.elementCount) elements are not finite",
           rule: rule)
       case .broken(let error): _ = try check.attempt(nil) { throw error }
       }

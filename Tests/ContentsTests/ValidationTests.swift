@@ -164,7 +164,7 @@ import Testing
       validation.violations == [
         Violation(
           rule: "Adapter §1.3", severity: .warning,
-          message: "tensor 'a.lora_B': 2 of 8 elements are not finite")
+          message: "\(path): tensor 'a.lora_B': 2 of 8 elements are not finite")
       ])
   }
 

@@ -118,7 +118,8 @@ struct ConvertCommand: ParsableCommand {
       ) { try bar.update($0, of: $1) }
     }
     return Result(
-      kind: "activations", from: file.format, to: "activations in \(format)",
+      kind: "activations", from: file.format,
+      to: format == "hdf5" ? "activations in HDF5" : "activations in safetensors",
       byteCount: file.matrices.byteCount)
   }
 
