@@ -28,8 +28,11 @@ public struct WindowsFile: Sendable {
     if let format, probe.isJSON {
       self.format = format
       let file = try SidecarFile(path: probe.path)
-      windows = try file.object.members.map { block, value in
-        (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: probe.path))
+      windows = try file.object.members.compactMap { block, value in
+        let block = TensorName(block)
+        return try check.attempt("Merging §3.5") {
+          (block, try WindowsFile.windows(of: block, value, path: probe.path))
+        }
       }
     } else if let format, let file = probe.hdf5 {
       self.format = format

@@ -103,6 +103,36 @@ import Testing
     #expect(found[1...] == [.infinity, -.infinity, 1])
   }
 
+  @Test("a plain LoRA is rounded once, too", arguments: [DType.f64, .f32, .f16, .bf16])
+  func plainLoRA(_ dtype: DType) throws {
+    let lora = MemoryLoRA([("a", 3, 700, 5), ("b", 900, 7, 2), ("c", 1, 1, 1)])
+    let path = folder.file("plain")
+    try lora.write(to: path, as: .hdf5, dtype: dtype)
+    let read = try Adapter(path: path)
+    for (index, block) in read.blocks.enumerated() {
+      let factors = try lora.factors(of: index)
+      for (found, exact) in [(block.a, factors.a), (block.b, factors.b)] {
+        #expect(found.dtype == dtype)
+        let values = try found.load().values
+        #expect(values.count == exact.values.count)
+        let wrong = zip(values, exact.values).filter {
+          $0 != RoundingOracle.rounded($1, to: dtype)
+        }
+        #expect(wrong.prefix(3).map { "\($0)" } == [])
+      }
+    }
+    let large = MemoryLoRA([("a", 2, 2, 1)], magnitude: 1e300)
+    guard dtype != .f64 else { return }
+    let error = #expect(throws: AdapterError.self) {
+      try large.write(to: folder.file("large"), as: .reslora, dtype: dtype)
+    }
+    guard case .overflow(tensor: "a.lora_B", dtype: dtype, found: _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(folder.entries == ["plain"])
+  }
+
   // MARK: What goes along
 
   /// z, then a after z, then b after a, of which only z is of F16; all with statistics.
