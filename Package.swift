@@ -129,8 +129,8 @@ let package = Package(
     tests(
       "ContentsTests",
       [
-        "Contents", "Adapters", "Activations", "HDF5", "ResLoRAContainer", "Safetensors", "ByteIO",
-        "Tensors", "TestSupport", "LoRATestSupport",
+        "Contents", "Adapters", "Activations", "HDF5", "ResLoRAContainer", "Safetensors",
+        "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
       ]),
     tests(
       "MergingTests",
@@ -147,9 +147,8 @@ let package = Package(
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "resloratool", "Adapters", "Activations", "Contents", "HDF5", "Safetensors", "ByteIO",
-        "Tensors", "TestSupport",
-        "LoRATestSupport",
+        "resloratool", "Adapters", "Activations", "Contents", "HDF5", "ResLoRAContainer",
+        "Safetensors", "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
       ], exclude: ["Goldens"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],

@@ -111,6 +111,20 @@ import Testing
     #expect(try Content(target) == Content(path))
   }
 
+  @Test("a matrix named as a safetensors file names its metadata can't be written into one")
+  func reservedName() throws {
+    let path = try test.hdf5([
+      "/inputs/layer 1": nil, "/inputs/__metadata__": .tensor(.dataset([5, 2])),
+      "/blocks/up@input": .attribute(.string("__metadata__")),
+    ])
+    let file = try ActivationFile(path: path)
+    let error = #expect(throws: SafetensorsError.self) {
+      try file.write(to: test.folder.file("out"), .safetensors, replacing: false)
+    }
+    #expect(error?.description == "")
+    #expect(test.folder.entries == ["activations.bin"])
+  }
+
   @Test("a file that is there is replaced only on request", arguments: [true, false])
   func existing(_ isHDF5: Bool) throws {
     let file = try ActivationFile(path: varied())

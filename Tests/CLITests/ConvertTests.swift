@@ -5,6 +5,7 @@ import Contents
 import Foundation
 import HDF5
 import LoRATestSupport
+import ResLoRAContainer
 import Safetensors
 import Tensors
 import TestSupport
@@ -186,6 +187,45 @@ import Testing
     }
     let valid = try succeed(["validate", name, "peft", "--json"], in: folder).json()
     #expect(valid["valid"]?.bool == true)
+  }
+
+  @Test("chunks of others are kept in a container, and elsewhere left out with a warning")
+  func ancillary() throws {
+    let folder = TemporaryFolder()
+    let type = try #require(ChunkType("noTe"))
+    try ContainerWriter().write(
+      description: #"{"format": "reslora-adapter", "version": 1, "structure": "plain", "#
+        + #""blocks": [{"name": "a", "scaling": 1}]}"#,
+      source: MemoryTensorSource([TestTensor("a.lora_A", [1, 2]), TestTensor("a.lora_B", [2, 1])]),
+      ancillary: [AncillaryChunk(type: type, bytes: [1, 2, 3])], to: folder.file("a.reslora"),
+      replacing: false)
+    let kept = try succeed(["convert", "a.reslora", "b.reslora"], in: folder)
+    #expect(kept.error.isEmpty)
+    let chunks = try ContainerFile(path: folder.file("b.reslora")).ancillaryChunks
+    #expect(try chunks.map { try $0.bytes() } == [[1, 2, 3]])
+    let lost = try succeed(["convert", "a.reslora", "c.h5"], in: folder)
+    #expect(
+      lost.error
+        == "warning: chunk 'noTe': left out, a ResLoRA HDF5 has no place for it\n")
+  }
+
+  @Test("--windows takes JSON, HDF5 and another adapter")
+  func windowSources() throws {
+    let folder = try basic()
+    try succeed(["convert", "norm-windows.json", "w.h5"], in: folder)
+    try succeed(
+      ["convert", "adapter", "other.reslora", "--windows", "norm-windows.json"], in: folder)
+    let outputs = try ["norm-windows.json", "w.h5", "other.reslora"].map { windows in
+      try succeed(
+        [
+          "merge", "adapter", "--method", "bi", "--windows", windows, "--json", "-o", "o",
+          "--force",
+        ], in: folder
+      ).output
+    }
+    #expect(outputs[0] == outputs[1])
+    #expect(outputs[0] == outputs[2])
+    #expect(outputs[0].contains("\"method\": \"bi\""))
   }
 
   // MARK: Activations, windows, checkpoints

@@ -287,14 +287,17 @@ import Testing
   @Test("norm windows in JSON, the first fault of every block")
   func windows() throws {
     let several = try folder.write(
-      text: #"{"q": {"input": [-1, "x"]}, "k": {"input": [1]}, "v": [], "": {"norms": [1]}}"#,
+      text:
+        #"{"q": {"input": [-1, "x"]}, "k": {"input": [1]}, "v": [], "": {}, "w": {"norms": [1]}}"#,
       to: "several.json")
     #expect(
       try lines(several) == [
         "error Merging §3.5: block 'q': bad norm in the input window (found -1, expected a finite "
           + "number from 0 on)",
         "error Merging §3.5: bad 'v' (found something else, expected an object of windows)",
-        "error Merging §3.5: unknown key '.norms'",
+        "error Adapter §1.2: block: bad name '' (expected 1 to 4096 bytes without U+0000) "
+          + "[Adapter §1.2]",
+        "error Merging §3.5: unknown key 'w.norms'",
       ])
     let path = try folder.write(text: #"{"q": {"input": [-1]}}"#, to: "w.json")
     #expect(

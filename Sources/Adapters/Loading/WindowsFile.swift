@@ -29,6 +29,9 @@ public struct WindowsFile: Sendable {
       self.format = format
       let file = try SidecarFile(path: probe.path)
       windows = try file.object.members.compactMap { block, value in
+        guard try TextRules.checkName(block, of: "block", path: probe.path, check) else {
+          return nil
+        }
         let block = TensorName(block)
         return try check.attempt("Merging §3.5") {
           (block, try WindowsFile.windows(of: block, value, path: probe.path))
