@@ -121,7 +121,8 @@ import Testing
     let error = #expect(throws: SafetensorsError.self) {
       try file.write(to: test.folder.file("out"), .safetensors, replacing: false)
     }
-    #expect(error?.description == "")
+    #expect(error?.reason == .reservedName)
+    #expect(error?.tensor == "__metadata__")
     #expect(test.folder.entries == ["activations.bin"])
   }
 

@@ -47,7 +47,7 @@ extension GoldenTests {
     try run(["convert", "w.json", "windows.h5"], in: folder)
   }
 
-  /// An adapter that breaks several rules.
+  /// An adapter and norm windows that break several rules.
   @Sendable private static func broken(_ folder: TemporaryFolder) throws {
     try folder.write(
       tensors: [
@@ -63,6 +63,9 @@ extension GoldenTests {
           """#
         )
       ], to: "broken.safetensors")
+    try folder.write(
+      text: #"{"a": {"input": [1, -2]}, "b": {"inputs": [1]}, "c": {"input": [1]}}"#,
+      to: "broken.json")
   }
 
   private static let basic = "synthetic/is-basic"
@@ -141,7 +144,7 @@ extension GoldenTests {
       prepare: container),
     Case(
       name: "validate-broken", fixture: basic,
-      arguments: ["validate", "broken.safetensors", "expected.json", "base.safetensors"],
+      arguments: ["validate", "broken.safetensors", "broken.json", "base.safetensors"],
       prepare: broken),
     Case(
       name: "validate-broken-json", fixture: basic,

@@ -1,4 +1,5 @@
 import LoRATestSupport
+import Safetensors
 import Tensors
 import TestSupport
 import Testing
@@ -58,6 +59,26 @@ import Testing
     let count = 4096 - ".lora_A".utf8.count
     try expectKept(
       chain(["/", "%", "."].map { String(repeating: $0, count: count) } + ["..", ".", "%41"]))
+  }
+
+  @Test("a block whose tensors' names are too long for safetensors is refused there")
+  func tooLongForSafetensors() throws {
+    let name = TensorName(String(repeating: "x", count: 4090))
+    let path = folder.file("x.h5")
+    try TestLoRA([(name, 1, 1)]).write(to: path, as: .hdf5)
+    let adapter = try Adapter(path: path)
+    let out = folder.file("out")
+    // The error shows the begin of it.
+    let tensor = TensorName(String(repeating: "x", count: 32) + "…")
+    for refusal in [
+      { try adapter.write(to: out, as: .safetensors) },
+      { try AdapterOutputFormat.safetensors.check(AdapterFileContent(adapter), for: out) },
+    ] {
+      let error = #expect(throws: SafetensorsError.self) { try refusal() }
+      #expect(error?.reason == .nameTooLong(found: 4097, limit: 4096))
+      #expect(error?.tensor == tensor)
+    }
+    #expect(folder.entries == ["x.h5"])
   }
 
   @Test("a base model and metadata of more than 64 KiB")
