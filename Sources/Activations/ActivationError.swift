@@ -10,8 +10,10 @@ public struct ActivationError: RuleViolation, Equatable {
   /// What is wrong.
   public let reason: Reason
 
-  /// Content problems are bad data.
-  public var failureKind: FailureKind { .badData }
+  /// Content problems are bad data; what a format can't hold is a wrong request.
+  public var failureKind: FailureKind {
+    if case .takenMetadata = reason { .usage } else { .badData }
+  }
 
   /// `path: reason (found N, expected M) [rule]`
   public var description: String { "\(path.escapedForTerminal): \(reason) [\(rule)]" }

@@ -105,6 +105,7 @@ import Testing
       try file.write(to: target, .safetensors, replacing: false)
     }
     #expect(error?.reason == .takenMetadata(key: key))
+    #expect(error?.failureKind == .usage)
     #expect(error?.rule == "Activations §2")
     #expect(test.folder.entries == ["activations.bin"])
     try file.write(to: target, .hdf5, replacing: false)
