@@ -94,7 +94,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "LoRATestSupport",
-      dependencies: ["Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport"],
+      dependencies: ["Adapters", "HDF5", "Safetensors", "ByteIO", "Tensors", "TestSupport"],
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
@@ -122,14 +122,15 @@ let package = Package(
     tests(
       "AdaptersTests",
       [
-        "Adapters", "ResLoRAContainer", "Safetensors", "TorchCheckpoint", "ByteIO", "Tensors",
+        "Adapters", "HDF5", "ResLoRAContainer", "Safetensors", "TorchCheckpoint", "ByteIO",
+        "Tensors",
         "TestSupport", "LoRATestSupport",
       ]),
     tests(
       "ContentsTests",
       [
-        "Contents", "Adapters", "Activations", "ResLoRAContainer", "Safetensors", "ByteIO",
-        "Tensors", "TestSupport", "LoRATestSupport",
+        "Contents", "Adapters", "Activations", "HDF5", "ResLoRAContainer", "Safetensors",
+        "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
       ]),
     tests(
       "MergingTests",
@@ -146,8 +147,8 @@ let package = Package(
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "resloratool", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
-        "LoRATestSupport",
+        "resloratool", "Adapters", "Activations", "Contents", "HDF5", "ResLoRAContainer",
+        "Safetensors", "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
       ], exclude: ["Goldens"], swiftSettings: swiftSettings),
     .testTarget(
       name: "InteroperabilityTests",

@@ -10,8 +10,10 @@ public struct ActivationError: RuleViolation, Equatable {
   /// What is wrong.
   public let reason: Reason
 
-  /// Content problems are bad data.
-  public var failureKind: FailureKind { .badData }
+  /// Content problems are bad data; what a format can't hold is a wrong request.
+  public var failureKind: FailureKind {
+    if case .takenMetadata = reason { .usage } else { .badData }
+  }
 
   /// `path: reason (found N, expected M) [rule]`
   public var description: String { "\(path.escapedForTerminal): \(reason) [\(rule)]" }
@@ -25,7 +27,7 @@ public struct ActivationError: RuleViolation, Equatable {
     /// The map is no object of strings.
     case badMap
     /// A version this reader does not know.
-    case unknownVersion(found: String, known: Int)
+    case unknownVersion(found: Int, known: Int)
     /// No matrix at all.
     case noMatrices
     /// A tensor that is not two-dimensional.
@@ -36,6 +38,10 @@ public struct ActivationError: RuleViolation, Equatable {
     case tokensDiffer(TensorName, found: Int, expected: Int)
     /// A block whose input is not in the file.
     case unknownMatrix(block: TensorName, found: TensorName)
+    /// Two matrices of one name.
+    case repeatedMatrix(TensorName)
+    /// Two blocks of one name.
+    case repeatedBlock(TensorName)
     /// Matrices that are no block's input.
     case unnamedMatrices([TensorName])
     /// Free text under a key by which safetensors files are told apart.
@@ -50,8 +56,7 @@ public struct ActivationError: RuleViolation, Equatable {
       case .json(let error): "metadata 'inputs': \(error)"
       case .badMap: "metadata 'inputs' is no JSON object of block to tensor"
       case .unknownVersion(let found, let known):
-        "version of another time (found \(found.escapedForTerminal), expected \(known)); a newer "
-          + "release may read it"
+        "version of another time (found \(found), expected \(known)); a newer release may read it"
       case .noMatrices: "no matrix of inputs in it"
       case .notAMatrix(let name, let found):
         "tensor '\(name)': not a matrix (found shape \(found), expected [tokens, features], features "
@@ -64,6 +69,8 @@ public struct ActivationError: RuleViolation, Equatable {
           + "\(expected))"
       case .unknownMatrix(let block, let found):
         "block '\(block)': its input is not in the file (found '\(found)')"
+      case .repeatedMatrix(let name): "tensor '\(name)': stands twice in the file"
+      case .repeatedBlock(let block): "block '\(block)': stands twice in the file"
       case .unnamedMatrices(let names):
         "\(names.count) \(names.count == 1 ? "matrix is" : "matrices are") no block's input: "
           + names.prefix(20).map { "'\($0)'" }.joined(separator: ", ")

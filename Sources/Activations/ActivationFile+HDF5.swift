@@ -11,15 +11,27 @@ extension ActivationFile {
   private static let rule = "Activations §3"
 
   init(hdf5 file: HDF5File, path: String, check: RuleCheck) throws {
-    func broken(_ reason: ActivationError.Reason) throws {
-      try check.broken(
-        ActivationError(path: path, rule: ActivationFile.rule, reason: reason))
+    func broken(_ reason: ActivationError.Reason, rule: String = ActivationFile.rule) throws {
+      try check.broken(ActivationError(path: path, rule: rule, reason: reason))
     }
-    let version = file.root.attribute("version")
-    if version != .integer(ActivationFile.version) {
-      let found = if case .integer(let number) = version { "\(number)" } else { "nothing" }
-      try broken(.unknownVersion(found: found, known: ActivationFile.version))
+    func warnOfOthers(
+      in group: HDF5Group, links: (String) -> Bool = { _ in true }, attributes: Set<String> = []
+    ) {
+      HDF5Layout.warnOfOthers(
+        in: group, links: links, attributes: attributes, path: path, check: check)
     }
+    switch file.root.attribute("version") {
+    case .integer(ActivationFile.version): break
+    case .integer(let found):
+      try broken(
+        .unknownVersion(found: found, known: ActivationFile.version), rule: "Versions §2")
+    case let other:
+      try broken(
+        .misplaced("attribute 'version' of / is \(other?.kind ?? "missing")", expected: "1"))
+    }
+    warnOfOthers(
+      in: file.root, links: ["inputs", "blocks", "metadata"].contains,
+      attributes: ["format", "version"])
     func group(_ name: String) throws -> HDF5Group? {
       let found = try check.attempt(ActivationFile.rule) { try file.root.group(name) } ?? nil
       if found == nil { try broken(.misplaced("no group /\(name)", expected: "one")) }
@@ -27,6 +39,7 @@ extension ActivationFile {
     }
     var datasets: [(name: TensorName, dataset: HDF5Dataset)] = []
     if let inputs = try group("inputs") {
+      warnOfOthers(in: inputs)
       for link in inputs.links {
         guard
           let name = try HDF5Layout.name(of: link, in: inputs, path: path, check: check),
@@ -38,10 +51,12 @@ extension ActivationFile {
     }
     var map: [(block: TensorName, matrix: TensorName)] = []
     if let blocks = try group("blocks") {
+      warnOfOthers(in: blocks)
       for link in blocks.links {
         guard let name = try HDF5Layout.name(of: link, in: blocks, path: path, check: check),
           let block = try check.attempt(ActivationFile.rule, { try blocks.group(link.name) }) ?? nil
         else { continue }
+        warnOfOthers(in: block, links: { _ in false }, attributes: ["input"])
         guard case .string(let input) = block.attribute("input") else {
           try broken(.misplaced("\(block.path) without 'input'", expected: "an input's name"))
           continue

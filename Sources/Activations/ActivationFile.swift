@@ -60,7 +60,9 @@ public struct ActivationFile: Sendable {
       try check.broken(ActivationError(path: path, rule: "Activations §1", reason: reason))
     }
     let tokens = matrices.tensors.first { $0.shape.count == 2 }?.shape[0]
+    var names: Set<TensorName> = []
     for info in matrices.tensors {
+      if !names.insert(info.name).inserted { try broken(.repeatedMatrix(info.name)) }
       _ = try TextRules.checkName(info.name.string, of: "tensor", path: path, check)
       if !info.dtype.isArithmetic { try broken(.unusableDType(info.name, found: info.dtype)) }
       guard info.shape.count == 2, info.shape[1] > 0 else {
@@ -72,9 +74,11 @@ public struct ActivationFile: Sendable {
       }
     }
     if matrices.tensors.isEmpty { try broken(.noMatrices) }
-    var unnamed = inputs == nil ? [] : Set(matrices.tensors.map(\.name))
+    var unnamed = inputs == nil ? [] : names
+    var blocks: Set<TensorName> = []
     var positions: [(block: TensorName, matrix: Int)] = []
     for (block, matrix) in (inputs ?? []).sorted(by: { $0.block < $1.block }) {
+      if !blocks.insert(block).inserted { try broken(.repeatedBlock(block)) }
       _ = try TextRules.checkName(block.string, of: "block", path: path, check)
       unnamed.remove(matrix)
       if let position = matrices.index(of: matrix) {

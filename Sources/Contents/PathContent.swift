@@ -76,7 +76,7 @@ enum ContentKind {
       self = .adapter
     } else if ActivationFile.matches(probe) {
       self = .activations
-    } else if WindowsFile.matches(probe) {
+    } else if WindowsFile.format(of: probe) != nil {
       self = .windows
     } else {
       self = .checkpoint

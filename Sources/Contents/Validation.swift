@@ -48,8 +48,8 @@ public struct Validation: Sendable {
         format = file.format
         if !check.hasErrors { try elements.read(file.matrices, rule: "Activations §1") }
       case .windows:
-        format =
-          try check.attempt("Merging §3.5") { try WindowsFile(probe, check: check) }?.format
+        format = WindowsFile.format(of: probe)
+        _ = try check.attempt("Merging §3.5") { try WindowsFile(probe, check: check) }
       case .checkpoint:
         let checkpoint = try PathContent.Checkpoint(probe)
         format = checkpoint.format
@@ -97,7 +97,8 @@ struct ElementCheck {
       case .nonFinite(0): break
       case .nonFinite(let count):
         check.warn(
-          "tensor '\(info.name)': \(count) of \(info.elementCount) elements are not finite",
+          "\(source.label.escapedForTerminal): tensor '\(info.name)': \(count) of "
+            + "\(info.elementCount) elements are not finite",
           rule: rule)
       case .broken(let error): _ = try check.attempt(nil) { throw error }
       }

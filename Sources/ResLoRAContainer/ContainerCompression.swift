@@ -8,7 +8,7 @@ public enum ContainerCompression: String, Sendable, CaseIterable {
   /// zstd is set to look for hardly any repetitions, of which shuffled factors have none, and to
   /// give each plane of bytes an entropy code of its own: on normal and uniform float32 and
   /// bfloat16 that makes smaller files than any of its levels up to 7, twice as fast as level 1.
-  case automatic
+  case automatic = "auto"
   /// Nothing is compressed; every tensor can be used in place.
   case none
   /// Byte shuffle and a zlib stream, for readers without zstd.

@@ -35,6 +35,8 @@ public struct SafetensorsError: DiagnosableError, Equatable {
     case tooManyTensors(limit: Int)
     /// A name longer than `SafetensorsHeader.maximumNameSize` bytes.
     case nameTooLong(found: Int, limit: Int)
+    /// A tensor to be written under the name of the metadata.
+    case reservedName
     /// Two tensors of one name, `__metadata__` twice, or a key twice inside one entry.
     case duplicateKey(String)
     /// An entry lacks `dtype`, `shape` or `data_offsets`.
@@ -72,6 +74,7 @@ public struct SafetensorsError: DiagnosableError, Equatable {
       case .tooManyTensors(let limit): "too many tensors (expected at most \(limit))"
       case .nameTooLong(let found, let limit):
         "name too long (found \(found) bytes, expected at most \(limit))"
+      case .reservedName: "its name is the one that the format has for the metadata"
       case .duplicateKey(let key): "header has the key '\(key.escapedForTerminal)' twice"
       case .missingKey(let key): "header entry lacks '\(key)'"
       case .badValue(let key, let expected): "bad '\(key)' in the header (expected \(expected))"

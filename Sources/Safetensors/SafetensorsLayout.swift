@@ -61,6 +61,25 @@ public struct SafetensorsLayout: Sendable {
       dataSize: header.tensors.reduce(0) { $0 + $1.byteCount })
   }
 
+  /// Checks that the file will be one that can be read again.
+  ///
+  /// - Throws: `SafetensorsError` for a name or texts over the limits, or a tensor named as the
+  ///   metadata are.
+  public func check(for path: String) throws(SafetensorsError) {
+    let reserved = TensorName(SafetensorsHeader.metadataKey)
+    if tensors.contains(where: { $0.name == reserved }) {
+      throw SafetensorsError(path: path, tensor: reserved, reason: .reservedName)
+    }
+    let text = Array(headerBytes.dropFirst(8))
+    guard text.count <= SafetensorsHeader.maximumHeaderSize else {
+      throw SafetensorsError(
+        path: path, tensor: nil,
+        reason: .headerTooLarge(
+          found: UInt64(text.count), limit: SafetensorsHeader.maximumHeaderSize))
+    }
+    _ = try SafetensorsHeader(text: text, dataSize: fileSize - headerBytes.count, path: path)
+  }
+
   private init(text: [UInt8], tensors: [TensorInfo], relativeOffsets: [Int], dataSize: Int) {
     self.tensors = tensors
     headerBytes = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text

@@ -11,9 +11,10 @@ public final class SafetensorsWriter: TensorSink {
 
   /// Creates the temporary file, reserves its space and writes the header.
   ///
-  /// - Throws: `FileError.exists` where the path is taken and `replacing` is false,
-  ///   `FileError.noSpace`, `SystemError`.
+  /// - Throws: `SafetensorsError` where nobody could read the file; `FileError.exists` where the
+  ///   path is taken and `replacing` is false, `FileError.noSpace`, `SystemError`.
   public init(path: String, layout: SafetensorsLayout, replacing: Bool) throws {
+    try layout.check(for: path)
     self.layout = layout
     file = try OutputFile(path: path, size: layout.fileSize, replacing: replacing)
     try layout.headerBytes.withUnsafeBytes { try file.write($0, at: 0) }

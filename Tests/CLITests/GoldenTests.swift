@@ -17,6 +17,8 @@ import Testing
     let fixture: String
     let arguments: [String]
     var files: [String] = []
+    /// Makes files that the fixture does not have.
+    var prepare: @Sendable (TemporaryFolder) throws -> Void = { _ in }
     var testDescription: String { name }
   }
 
@@ -108,9 +110,10 @@ import Testing
     Case(name: "help-fold", fixture: "synthetic/plain", arguments: ["fold", "--help"]),
   ]
 
-  @Test("output equals the recorded one", arguments: cases)
+  @Test("output equals the recorded one", arguments: cases + contentCases)
   func output(_ test: Case) throws {
     let folder = try TemporaryFolder(copying: FixtureCase(test.fixture))
+    try test.prepare(folder)
     let outcome = try Tool.run(test.arguments, in: folder.path, environment: ["COLUMNS": "100"])
     #expect(!outcome.isSignal)
     var record = "$ resloratool \(test.arguments.joined(separator: " "))\nexit \(outcome.status)\n"

@@ -51,6 +51,11 @@ import Testing
     (#""name":"b""#, #""name":"c""#, false), (#""name":"b""#, #""name":"b","pairs":2"#, false),
     (#""name":"b""#, #""name":"b","pairs":1"#, true),
     (#""name":"b""#, #""name":"b","pairs":0"#, false),
+    // What null says.
+    (#""self""#, "null", true), (#""pre_num":2"#, #""pre_num":null"#, true),
+    (#""base""#, "null", true), (#"{"k":"v"}"#, "null", true), (#""ms""#, "null", false),
+    (#""scaling":2"#, #""scaling":null"#, false), (#""input":[1,2]"#, #""input":null"#, true),
+    (#""capacity":7"#, #""capacity":null"#, true), (#""shape":[2,2]"#, #""shape":null"#, false),
     // Windows.
     (#""input":[1,2]"#, #""input":[-1]"#, false), (#""input":[1,2]"#, #""input":[-0]"#, true),
     (#""input":[1,2]"#, #""input":1"#, false), (#""input":[1,2]"#, #""input":["1"]"#, false),

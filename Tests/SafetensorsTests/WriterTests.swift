@@ -46,6 +46,36 @@ import Testing
     }
   }
 
+  static let unreadableRows: [(name: String, value: String, error: SafetensorsError.Reason)] = [
+    ("__metadata__", "x", .reservedName),
+    (
+      String(repeating: "x", count: 4097), "x",
+      .nameTooLong(found: 4097, limit: SafetensorsHeader.maximumNameSize)
+    ),
+    (
+      "a", String(repeating: "x", count: 16 << 20),
+      .metadataTooLarge(limit: SafetensorsHeader.maximumMetadataSize)
+    ),
+  ]
+
+  @Test("a file that could not be read again is not begun", arguments: unreadableRows.indices)
+  func unreadable(_ number: Int) throws {
+    let row = Self.unreadableRows[number]
+    let info = try TensorInfo(name: TensorName(row.name), dtype: .u8, shape: [1])
+    for metadata in row.value == "x" ? [[], [("k", row.value)]] : [[("k", row.value)]] {
+      let error = #expect(throws: SafetensorsError.self) {
+        try SafetensorsWriter(
+          path: folder.file("x"), layout: SafetensorsLayout(tensors: [info], metadata: metadata),
+          replacing: false)
+      }
+      #expect(error?.reason == row.error)
+      // Of a name that is too long, the error shows the begin.
+      let shown = row.name.count > 32 ? TensorName("\(row.name.prefix(32))…") : info.name
+      #expect(error?.tensor == (row.value == "x" ? shown : nil))
+    }
+    #expect(folder.entries == [])
+  }
+
   @Test("a writer that is dropped leaves nothing, and an old file as it was")
   func dropped() throws {
     try folder.write([1, 2, 3], to: "x.safetensors")

@@ -39,7 +39,7 @@ package enum TextRules {
       try check.broken(ContentError(path: path, owner: nil, rule: "Adapter §1.7", reason: reason))
     }
     for (key, value) in metadata
-    where key.isEmpty || key.utf8.contains(0) || value.utf8.contains(0) {
+    where !isName(key) || value.utf8.contains(0) {
       try broken(.badMetadata(key: key))
     }
     let size = metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }

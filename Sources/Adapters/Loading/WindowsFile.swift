@@ -10,6 +10,8 @@ public struct WindowsFile: Sendable {
   /// The name of the format.
   public let format: String
 
+  private static let jsonFormat = "norm windows in JSON"
+
   /// What the file says of a block.
   private struct Entry {
     let block: TensorName
@@ -30,29 +32,37 @@ public struct WindowsFile: Sendable {
   /// Reads the windows in a JSON file, in an HDF5 file of windows, or of an adapter in any format.
   package init(_ probe: InputProbe, check: RuleCheck = .throwing) throws {
     path = probe.path
-    if probe.isJSON {
-      format = "norm windows in JSON"
+    let format = WindowsFile.format(of: probe)
+    if let format, probe.isJSON {
+      self.format = format
       let file = try SidecarFile(path: probe.path)
-      entries = try file.object.members.map { block, value in
-        try WindowsFile.entry(of: TensorName(block), value, path: probe.path)
+      entries = try file.object.members.compactMap { block, value in
+        guard try TextRules.checkName(block, of: "block", path: probe.path, check) else {
+          return nil
+        }
+        return try check.attempt("Merging §3.5") {
+          try WindowsFile.entry(of: TensorName(block), value, path: probe.path)
+        }
       }
-    } else if let file = probe.hdf5, HDF5Layout.format(of: file) == HDF5Windows.format {
-      format = "norm windows in HDF5"
+    } else if let format, let file = probe.hdf5 {
+      self.format = format
       entries = try HDF5Windows.blocks(of: file, check: check).map {
         Entry(block: $0.block, windows: $0.windows, capacity: $0.windows.capacity)
       }
     } else {
       let adapter = try Adapter(probe, overrides: AdapterOverrides())
-      format = adapter.format
+      self.format = adapter.format
       entries = adapter.blocks.filter { !$0.windows.isEmpty }.map {
         Entry(block: $0.name, windows: $0.windows, capacity: $0.windows.capacity)
       }
     }
   }
 
-  /// Whether a file can be nothing but norm windows.
-  package static func matches(_ probe: InputProbe) -> Bool {
-    probe.isJSON || probe.hdf5.map { HDF5Layout.format(of: $0) } == HDF5Windows.format
+  /// The name of the format of a file that can be nothing but norm windows; nil for others.
+  package static func format(of probe: InputProbe) -> String? {
+    if probe.isJSON { return jsonFormat }
+    let isWindows = probe.hdf5.map { HDF5Layout.format(of: $0) } == HDF5Windows.format
+    return isWindows ? "norm windows in HDF5" : nil
   }
 
   /// The blocks that have windows, in the order of the file. Where it states no capacity, it is 100

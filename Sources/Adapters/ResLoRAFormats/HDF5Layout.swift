@@ -16,10 +16,19 @@ package enum HDF5Layout {
     guard let group = try check.attempt(rule, { try root.group("metadata") }) ?? nil else {
       return []
     }
+    warnOfOthers(in: group, links: { _ in true }, attributes: [], path: path, check: check)
     var total = 0
+    var keys: Set<TensorName> = []
     var metadata: [(key: String, value: String)] = []
     for link in group.links {
       guard let key = try name(of: link, in: group, path: path, check: check) else { continue }
+      // Different escapes can stand for one key.
+      guard keys.insert(TensorName(key)).inserted else {
+        try check.broken(
+          ContentError(
+            path: path, owner: nil, rule: "Adapter §1.7", reason: .repeatedMetadata(key: key)))
+        continue
+      }
       let text = try check.attempt(rule) {
         try group.dataset(link.name)?.text(limit: TextRules.maximumMetadataBytes)
       }
@@ -63,10 +72,19 @@ package enum HDF5Layout {
     in group: HDF5Group, links: (String) -> Bool, attributes: Set<String>, path: String,
     check: RuleCheck
   ) {
+    guard check.isCollecting else { return }
+    let (known, unknown) = group.links.reduce(into: ([HDF5Link](), [HDF5Link]())) {
+      links($1.name) ? $0.0.append($1) : $0.1.append($1)
+    }
+    // Groups that are known are looked at where they are read; datasets have no attributes here.
+    let ofDatasets = known.flatMap { link -> [String] in
+      guard case .dataset(let dataset) = link.object else { return [] }
+      return dataset.attributes.map { "attribute \($0.name) of \(dataset.path)" }
+    }
     let others =
-      group.links.map(\.name).filter { !links($0) }.map { group.path(of: $0) }
+      unknown.map { group.path(of: $0.name) }
       + group.attributes.map(\.name).filter { !attributes.contains($0) }
-      .map { "attribute \($0) of \(group.path)" }
+      .map { "attribute \($0) of \(group.path)" } + ofDatasets
     for other in others {
       check.warn(
         ContentError(

@@ -16,6 +16,9 @@ enum HDF5Windows {
     guard let group = try block.group("windows") else { return NormWindows() }
     let fields = Fields(
       group, path: owner.path, owner: owner.owner, rule: "Adapter in HDF5 §2.4", check: owner.check)
+    HDF5Layout.warnOfOthers(
+      in: group, links: ["input", "projection"].contains, attributes: ["capacity"],
+      path: owner.path, check: owner.check)
     return try NormWindows(
       input: group.dataset("input")?.doubles(limit: limit) ?? [],
       projection: group.dataset("projection")?.doubles(limit: limit) ?? [],
@@ -43,16 +46,30 @@ enum HDF5Windows {
     let path = file.path
     let root = Fields(
       file.root, path: path, owner: nil, rule: "Adapter in HDF5 §3", check: check)
+    func warnOfOthers(in group: HDF5Group, _ links: Set<String>, _ attributes: Set<String>) {
+      HDF5Layout.warnOfOthers(
+        in: group, links: links.contains, attributes: attributes, path: path, check: check)
+    }
     guard try root.checkFormat(format, version: version),
-      let group = try file.root.group("blocks")
+      let group = try check.attempt(root.rule, { try file.root.group("blocks") }) ?? nil
     else { return [] }
+    warnOfOthers(in: file.root, ["blocks"], ["format", "version"])
+    warnOfOthers(in: group, Set(group.links.map(\.name)), [])
+    var names: Set<TensorName> = []
     return try group.links.compactMap { link in
       guard let name = try HDF5Layout.name(of: link, in: group, path: path, check: check),
-        let block = try group.group(link.name)
+        let block = try check.attempt(root.rule, { try group.group(link.name) }) ?? nil
       else { return nil }
       let owner = root.of(TensorName(name))
       guard try owner.checkName(name) else { return nil }
-      return (TensorName(name), try read(block, owner))
+      warnOfOthers(in: block, ["windows"], [])
+      // Different escapes can stand for one name.
+      guard names.insert(TensorName(name)).inserted else {
+        try owner.broken(.duplicateBlock, rule: "Adapter §1.2")
+        return nil
+      }
+      return try check.attempt(root.rule) { try read(block, owner) }
+        .map { (TensorName(name), $0) }
     }
   }
 }

@@ -53,6 +53,8 @@ enum ResLoRAHDF5: AdapterFormat {
           reason: .missing(key: "/blocks", expected: "a group with a group for every block")))
       return []
     }
+    HDF5Layout.warnOfOthers(
+      in: group, links: { _ in true }, attributes: [], path: path, check: check)
     var found: [(index: Int, block: Found)] = []
     for link in group.links {
       guard let name = try HDF5Layout.name(of: link, in: group, path: path, check: check),
@@ -100,9 +102,15 @@ enum ResLoRAHDF5: AdapterFormat {
       }
       datasets.append((FactorName.tensor(TensorName(name), factor), dataset))
     }
+    // A pair beyond a gap must not be taken for something to be ignored.
+    for link in group.links where isFactor(link.name) && !names.contains(link.name) {
+      try fields.broken(
+        .misplaced(
+          link.name, expected: pairs == 1 ? "lora_A and lora_B" : "pairs numbered without a gap"))
+    }
     HDF5Layout.warnOfOthers(
-      in: group, links: names.contains, attributes: ["index", "scaling", "previous"], path: path,
-      check: check)
+      in: group, links: { names.contains($0) || isFactor($0) },
+      attributes: ["index", "scaling", "previous"], path: path, check: check)
     guard let index, let scaling, try fields.checkName(name) else { return nil }
     let block = AdapterContent.BlockContent(
       name: TensorName(name), scaling: scaling, previous: previous, pairs: pairs,
@@ -119,20 +127,37 @@ enum ResLoRAHDF5: AdapterFormat {
     return max(1, count ?? 1)
   }
 
+  /// Whether a link has the name of a factor, of any pair.
+  private static func isFactor(_ link: String) -> Bool {
+    let parts = link.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+    return ["lora_A", "lora_B"].contains(parts[0])
+      && (parts.count == 1 || Int(parts[1]) != nil)
+  }
+
   private static func baseWeight(_ group: HDF5Group, _ owner: Fields) throws -> BaseWeight? {
     let fields = Fields(
       group, path: owner.path, owner: owner.owner, rule: "Adapter in HDF5 §2.5", check: owner.check)
+    HDF5Layout.warnOfOthers(
+      in: group, links: { $0 == "cross" },
+      attributes: ["tensor", "dtype", "shape", "sha256", "squared_norm"], path: owner.path,
+      check: owner.check)
     var statistics: (squaredNorm: Double, cross: [(TensorName, Double)])?
-    if let squaredNorm = try fields.number("squared_norm") {
-      guard let cross = try group.group("cross") else {
+    let cross = try group.group("cross")
+    let squaredNorm = try fields.number("squared_norm")
+    if cross != nil || squaredNorm != nil {
+      _ = try fields.required("squared_norm", "a number from 0 on", squaredNorm)
+      guard let cross else {
         try fields.broken(.missing(key: "cross", expected: "a group"))
         return nil
       }
+      HDF5Layout.warnOfOthers(
+        in: cross, links: { _ in false }, attributes: Set(cross.attributes.map(\.name)),
+        path: owner.path, check: owner.check)
       let numbers = Fields(
         cross, path: owner.path, owner: owner.owner, rule: "Adapter in HDF5 §2.5",
         check: owner.check)
       statistics = (
-        squaredNorm,
+        squaredNorm ?? 0,
         try cross.attributes.compactMap { attribute in
           try numbers.number(attribute.name).map { (TensorName(attribute.name), $0) }
         }

@@ -41,6 +41,12 @@ extension ResLoRASafetensors: WritableAdapterFormat {
   static let identifier = "safetensors"
   static let fileExtensions = ["safetensors"]
 
+  static func check(_ file: AdapterFileContent, for path: String) throws {
+    try file.checkDescription(for: path)
+    try SafetensorsLayout(tensors: file.tensors.tensors, metadata: [(key, file.content.text)])
+      .check(for: path)
+  }
+
   static func write(_ file: AdapterFileContent, to path: String, _ options: WriteOptions) throws {
     try SafetensorsWriter.write(
       file.tensors, metadata: [(key, file.content.text)], to: path, replacing: options.replacing,

@@ -58,6 +58,8 @@ struct ConvertCommand: ParsableCommand {
     let from: String
     let to: String
     let byteCount: Int
+    /// What the bytes are of.
+    var unit = "tensors"
     var notes: [String] = []
     var warnings: [String] = []
   }
@@ -68,6 +70,7 @@ struct ConvertCommand: ParsableCommand {
         "the name of \(output.escapedForTerminal) tells no format; name one with --to "
           + AdapterOutputFormat.allValueStrings.joined(separator: "|"))
     }
+    try storage.checkCompression(for: format)
     try format.checkOutput(at: output, replacing: target.force)
     try format.check(AdapterFileContent(adapter), for: output)
     var warnings: [String] = []
@@ -115,7 +118,8 @@ struct ConvertCommand: ParsableCommand {
       ) { try bar.update($0, of: $1) }
     }
     return Result(
-      kind: "activations", from: file.format, to: "activations in \(format)",
+      kind: "activations", from: file.format,
+      to: format == "hdf5" ? "activations in HDF5" : "activations in safetensors",
       byteCount: file.matrices.byteCount)
   }
 
@@ -140,7 +144,7 @@ struct ConvertCommand: ParsableCommand {
     }
     return Result(
       kind: "windows", from: file.format, to: "norm windows in \(format)", byteCount: 8 * count,
-      warnings: [])
+      unit: "norms")
   }
 
   private func convert(_ checkpoint: PathContent.Checkpoint, _ bar: ProgressBar) throws -> Result {
@@ -168,6 +172,7 @@ struct ConvertCommand: ParsableCommand {
   }
 
   private func refuseAdapterOptions(_ what: String) throws {
+    try storage.checkCompression(for: nil)
     if base != nil || target.dtype != nil || source.areGiven {
       throw ValidationError(
         "--base, --dtype, --windows, --topology, --root and --pre-num are for adapters, and this is "
@@ -186,7 +191,7 @@ struct ConvertCommand: ParsableCommand {
     try common.print(
       json,
       "\(verb) \(output.escapedForTerminal): \(result.from) → \(result.to), "
-        + "\(Format.bytes(result.byteCount)) of tensors\n"
+        + "\(Format.bytes(result.byteCount)) of \(result.unit)\n"
         + result.notes.map { "note: \($0)\n" }.joined())
   }
 }

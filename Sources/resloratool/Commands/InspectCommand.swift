@@ -10,7 +10,9 @@ import Tensors
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what is in an adapter, checkpoint or file of activations, in any format.")
+    abstract:
+      "Show what is in an adapter, a checkpoint, activations or norm windows, in any format."
+  )
 
   @Argument(help: "Files or folders.")
   var paths: [String]

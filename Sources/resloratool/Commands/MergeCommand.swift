@@ -36,6 +36,7 @@ struct MergeCommand: ParsableCommand {
     let (method, _) = try MergeMethods.choose(
       merge.method, for: input, hasBase: base != nil, profile: merge.compat)
     let (output, format) = try destination(method.name)
+    try storage.checkCompression(for: format)
     try target.check(
       output, against: [adapter, self.base, source.windows, source.topology] + input.files)
     try format.checkOutput(at: output, replacing: target.force)

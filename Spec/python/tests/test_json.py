@@ -107,7 +107,6 @@ REFUSED = {
     "pre_num": with_("-1", "-1.0"),
     "pre_num exponent": with_("-1", "1e0"),
     "pre_num large": with_("-1", "9223372036854775808"),
-    "null root": with_('"self"', "null"),
     "true": with_("-1", "true"),
     "blocks": with_('[{"name":"x","scaling":0.5,"previous":null}]', "{}"),
     "no blocks": with_('{"name":"x","scaling":0.5,"previous":null}', ""),

@@ -111,18 +111,18 @@ class Fields:
         return FormatError(self.file, f"{self.where}: {key}", self.section, found, expected)
 
     def take(self, key: str, convert: Callable[[Any], Any], expected: str) -> Any:
-        """The converted value; None if the key is absent."""
-        if key not in self.rest:
+        """The converted value; None if the key is absent or null (Adapter §2.1)."""
+        value = self.rest.pop(key, None)
+        if value is None:
             return None
-        value = self.rest.pop(key)
         converted = convert(value)
         if converted is None:
             raise self.fail(key, kind(value), expected)
         return converted
 
     def need(self, key: str, convert: Callable[[Any], Any], expected: str) -> Any:
-        if key not in self.rest:
-            raise self.fail(key, "absent", expected)
+        if self.rest.get(key) is None:
+            raise self.fail(key, "null" if key in self.rest else "absent", expected)
         return self.take(key, convert, expected)
 
     def report(self, notes: Notes) -> None:

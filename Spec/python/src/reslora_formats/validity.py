@@ -75,13 +75,13 @@ def check_text(text: object, what: str, file: str, section: str) -> None:
         raise FormatError(file, what, section, "a lone surrogate", "Unicode text") from None
 
 
-def check_name(name: object, what: str, file: str) -> None:
+def check_name(name: object, what: str, file: str, section: str = "Adapter §1.2") -> None:
     """1 to 4,096 bytes of UTF-8 without U+0000 (Adapter §1.2)."""
-    check_text(name, what, file, "Adapter §1.2")
+    check_text(name, what, file, section)
     length = len(str(name).encode("utf-8"))
     if not 1 <= length <= MAX_NAME:
         raise FormatError(
-            file, what, "Adapter §1.2", f"{length} bytes", f"1 to {MAX_NAME} bytes"
+            file, what, section, f"{length} bytes", f"1 to {MAX_NAME} bytes"
         )
 
 
@@ -89,9 +89,7 @@ def check_metadata(metadata: dict[str, str], file: str) -> None:
     """Pairs of strings, at most 16 MiB together (Adapter §1.7)."""
     total = 0
     for key, value in metadata.items():
-        check_text(key, "key of the metadata", file, "Adapter §1.7")
-        if not key:
-            raise FormatError(file, "key of the metadata", "Adapter §1.7", "empty", "a name")
+        check_name(key, "key of the metadata", file, "Adapter §1.7")
         check_text(value, f"metadata '{key}'", file, "Adapter §1.7")
         total += len(key.encode("utf-8")) + len(value.encode("utf-8"))
     if total > MAX_METADATA:
