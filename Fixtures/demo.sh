@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up, builds, and runs the main job on the real adapter: inspect, merge, fold.
+# Sets up, builds, and runs the main job on the real adapter: inspect, convert, merge, fold.
 # Results go to a temporary folder, or to the one given.
 set -euo pipefail
 mkdir -p "${1:-.}"
@@ -13,6 +13,9 @@ base=Fixtures/minilm/base.safetensors
 
 run() { printf '\n$ resloratool %s\n' "$*"; "$tool" "$@"; }
 run inspect "$adapter" --windows "$adapter/norm-windows.json"
+run convert "$adapter" "$out/adapter.reslora" --base "$base" \
+  --windows "$adapter/norm-windows.json" --force
+run validate "$out/adapter.reslora"
 run merge "$adapter" --method bw --base "$base" --output "$out/adapter-bw" --force
 run fold "$adapter" --method bw --into "$base" --output "$out/base-folded.safetensors" --force
 printf '\nThe merged adapter and the folded base are in %s\n' "$out"

@@ -125,10 +125,11 @@ def main():
 
     windows = {"a/b": NormWindows([0.1, 1e300], [5e-324]), "größe": NormWindows([], [3.0, 0.0])}
     make("windows", ".json", windows_content(windows), lambda path: write_windows(windows, path))
-    # Only HDF5 has a place for capacities.
     long = {"x/%": NormWindows([0.5] * 120, [1.0], 120), "größe": NormWindows([2.0], [], 3),
             "y": NormWindows([], [0.1, 1e300])}
-    make("windows-capacity", ".h5", windows_content(long), lambda path: write_windows(long, path))
+    for ending in (".json", ".h5"):
+        make("windows-capacity", ending, windows_content(long),
+             lambda path: write_windows(long, path))
 
     generator = random(9)
     inputs = {

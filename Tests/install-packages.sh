@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages the build needs, where they are missing: zlib, libdeflate, zstd,
-# nettle, HDF5 and OpenBLAS with their headers. Uses sudo only when not root. Given extra package names, installs those as well.
+# nettle, HDF5 and OpenBLAS with their headers. Uses sudo only when not root. Given extra package
+# names, installs those as well.
 set -euo pipefail
 
 if [ "$(uname -s)" = Darwin ]; then

@@ -29,14 +29,14 @@ final class ContainerAssembly: Sendable {
   ) throws -> ContainerWriter.Summary {
     let total = plan.byteCount
     let encoder = ChunkEncoder(compression)
-    try append(.description, plan.description, encoder)
+    try append(part: .description, plan.description, encoder)
     try writePieces(compression, threads) { try progress($0, total) }
     let table = finishTable()
-    try append(.tensors, table.bytes, encoder)
+    try append(part: .tensors, table.bytes(firstDataChunk: plan.firstDataChunk), encoder)
     for chunk in plan.ancillary {
       let bytes = try chunk.bytes()
       precondition(bytes.count == chunk.byteCount, "\(chunk.type) has changed its size")
-      try append(chunk.type, bytes, encoder)
+      try append(chunk.type, bytes[...], encoder)
     }
     let summary = try finish(identity: table.identity, threads)
     try progress(total, total)
@@ -46,7 +46,15 @@ final class ContainerAssembly: Sendable {
 
   // MARK: Chunks
 
-  private func append(_ type: ChunkType, _ bytes: [UInt8], _ encoder: ChunkEncoder) throws {
+  private func append(part type: ChunkType, _ bytes: [UInt8], _ encoder: ChunkEncoder) throws {
+    for piece in ContainerFormat.pieces(ofPart: bytes.count) {
+      try append(type, bytes[piece], encoder)
+    }
+  }
+
+  private func append(
+    _ type: ChunkType, _ bytes: ArraySlice<UInt8>, _ encoder: ChunkEncoder
+  ) throws {
     try bytes.withUnsafeBytes { bytes in
       let encoded = encoder.encode(bytes, width: 1)
       let chunk = state.withLock { $0.place(type, encoded, rawLength: bytes.count) }

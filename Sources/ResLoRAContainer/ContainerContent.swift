@@ -8,45 +8,80 @@ struct ContainerContent: Sendable {
   let description: String?
   /// Nil where it can't be read and faults are kept.
   let table: TensorTable?
-  /// The position of the table among the chunks; before it lie those of elements.
-  let tableIndex: Int
+  /// The chunks of elements, by their numbers; before them lie those of the description.
+  let data: Range<Int>
+  /// The chunks of the table, by their numbers; after them lie the ancillary ones.
+  let tables: Range<Int>
 
   /// Reads and checks everything but the chunks of elements and the ancillary ones.
   init(of file: ReadableFile, _ faults: inout FaultHandler) throws {
     header = try ContainerHeader(of: file, &faults)
     chunks = try DirectoryParser.chunks(of: file, header: header, &faults)
-    // The directory's parser has seen to it that there is one.
-    tableIndex = chunks.firstIndex { $0.type == .tensors } ?? chunks.endIndex
-    let (chunk, data) = (chunks[tableIndex], chunks[1..<tableIndex])
+    // The directory's parser has seen to it that they come in this order.
+    let start = ContainerContent.count(of: .description, in: chunks)
+    let end = start + ContainerContent.count(of: .data, in: chunks)
+    data = start..<end
+    tables = end..<(end + ContainerContent.count(of: .tensors, in: chunks))
     let reader = ChunkReader(file: file)
-    description = try ContainerContent.text(of: chunks[0], reader, &faults)
+    description = try ContainerContent.text(of: chunks[..<start], reader, &faults)
+    let (elements, first) = (chunks[data], chunks[tables.lowerBound])
     table =
-      try ContainerContent.bytes(of: chunk, reader, &faults).flatMap { bytes in
+      try ContainerContent.bytes(of: chunks[tables], reader, &faults).flatMap { bytes in
         try faults.attempt {
-          try TensorTableParser.table(bytes, chunk: chunk, data: data, &$0)
+          try TensorTableParser.table(bytes, chunk: first, data: elements, &$0)
         }
       }
   }
 
   /// The chunks after the table of the tensors.
-  var ancillary: ArraySlice<ChunkInfo> { chunks[tableIndex...].dropFirst() }
+  var ancillary: ArraySlice<ChunkInfo> { chunks[tables.upperBound...] }
+
+  private static func count(of type: ChunkType, in chunks: [ChunkInfo]) -> Int {
+    chunks.count { $0.type == type }
+  }
 
   private static func text(
-    of chunk: ChunkInfo, _ reader: ChunkReader, _ faults: inout FaultHandler
+    of chunks: ArraySlice<ChunkInfo>, _ reader: ChunkReader, _ faults: inout FaultHandler
   ) throws -> String? {
-    guard let bytes = try bytes(of: chunk, reader, &faults) else { return nil }
+    guard let bytes = try bytes(of: chunks, reader, &faults), let first = chunks.first else {
+      return nil
+    }
     let text = String(validating: bytes, as: UTF8.self)
-    if text == nil { try faults.report(.descriptionNotUTF8, .chunk(chunk)) }
+    if text == nil { try faults.report(.descriptionNotUTF8, .chunk(first)) }
     return text
   }
 
-  /// The raw bytes of a chunk; nil where its entry is at fault or they can't be had.
+  /// The raw bytes of a description or a table; nil where an entry of its pieces is at fault or
+  /// they can't be had.
   private static func bytes(
-    of chunk: ChunkInfo, _ reader: ChunkReader, _ faults: inout FaultHandler
+    of pieces: ArraySlice<ChunkInfo>, _ reader: ChunkReader, _ faults: inout FaultHandler
   ) throws -> [UInt8]? {
-    if faults.badChunks.contains(chunk.number) { return nil }
+    try checkLengths(of: pieces, &faults)
+    guard faults.badChunks.isDisjoint(with: pieces.indices) else { return nil }
     return try faults.attempt { faults in
-      try reader.withRawBytes(of: chunk, &faults) { bytes, _ in Array(bytes) }
+      var result: [UInt8] = []
+      for piece in pieces {
+        try reader.withRawBytes(of: piece, &faults) { bytes, _ in result += bytes }
+      }
+      return result
+    }
+  }
+
+  /// Container §4.1.
+  private static func checkLengths(
+    of pieces: ArraySlice<ChunkInfo>, _ faults: inout FaultHandler
+  ) throws {
+    let full = ContainerFormat.maximumRawLength
+    for piece in pieces.dropLast() where piece.rawLength != full {
+      try faults.report(.partPiece(found: piece.rawLength, expected: full), .chunk(piece))
+    }
+    guard pieces.count > 1, let last = pieces.last else { return }
+    if last.rawLength == 0 {
+      try faults.report(.partPiece(found: 0, expected: nil), .chunk(last))
+    }
+    let total = pieces.reduce(0) { $0 + $1.rawLength }
+    if total > ContainerFormat.maximumPartLength {
+      throw faults.failure(.partTooLarge(last.type, found: total))
     }
   }
 }

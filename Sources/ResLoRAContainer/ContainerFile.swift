@@ -36,7 +36,7 @@ public final class ContainerFile: Sendable {
 
   /// Checks what describes the content of an open file.
   ///
-  /// Memory: the directory and at most 16 MiB each of description and table, and about as much
+  /// Memory: the directory and at most 100 MB each of description and table, and about as much
   /// again.
   ///
   /// - Parameter threads: how many threads read one large tensor together.

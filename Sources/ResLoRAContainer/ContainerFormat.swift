@@ -12,8 +12,22 @@ enum ContainerFormat {
   static let maximumTensors = 1_000_000
   static let maximumChunks = 4_000_000
   static let maximumRawLength = 16 << 20
+  /// The most bytes of the description, and of the table of the tensors.
+  static let maximumPartLength = 100_000_000
   /// The raw length of the pieces that the writer cuts tensors into.
   static let pieceLength = 1 << 20
+
+  /// How the description and the table of the tensors are cut into chunks (Container §4.1).
+  static func pieces(ofPart length: Int) -> [Range<Int>] {
+    length == 0 ? [0..<0] : pieces(of: length, maximumRawLength)
+  }
+
+  /// How the bytes of a tensor are cut into chunks (Container §4.3).
+  static func pieces(ofTensor length: Int) -> [Range<Int>] { pieces(of: length, pieceLength) }
+
+  private static func pieces(of length: Int, _ most: Int) -> [Range<Int>] {
+    stride(from: 0, to: length, by: most).map { $0..<min($0 + most, length) }
+  }
 
   /// The first multiple of 64 that is not before `offset`.
   static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) & ~(alignment - 1) }

@@ -26,10 +26,7 @@ struct ContainerPlan: Sendable {
     self.ancillary = ancillary
     infos = tensors.map(\.info)
     pieces = infos.enumerated().flatMap { tensor, info in
-      stride(from: 0, to: info.byteCount, by: ContainerFormat.pieceLength).map {
-        Piece(
-          tensor: tensor, range: $0..<min($0 + ContainerFormat.pieceLength, info.byteCount))
-      }
+      ContainerFormat.pieces(ofTensor: info.byteCount).map { Piece(tensor: tensor, range: $0) }
     }
     try check(FaultHandler(path: path))
   }
@@ -53,15 +50,29 @@ struct ContainerPlan: Sendable {
         throw faults.failure(.unsupportedDType(found: info.dtype), subject)
       }
     }
-    let sizes =
-      [(ChunkType.description, description.count), (.tensors, TensorTable.byteCount(of: infos))]
-      + ancillary.map { ($0.type, $0.byteCount) }
-    for (type, size) in sizes where size > ContainerFormat.maximumRawLength {
-      throw faults.failure(.chunkTooLarge(type, found: size))
+    for (type, size) in [(ChunkType.description, description.count), (.tensors, tableSize)]
+    where size > ContainerFormat.maximumPartLength {
+      throw faults.failure(.partTooLarge(type, found: size))
+    }
+    for chunk in ancillary where chunk.byteCount > ContainerFormat.maximumRawLength {
+      throw faults.failure(.chunkTooLarge(chunk.type, found: chunk.byteCount))
     }
   }
 
-  var chunkCount: Int { pieces.count + 2 + ancillary.count }
+  private var tableSize: Int { TensorTable.byteCount(of: infos) }
+
+  private var partPieces: (description: [Range<Int>], table: [Range<Int>]) {
+    (
+      ContainerFormat.pieces(ofPart: description.count), ContainerFormat.pieces(ofPart: tableSize)
+    )
+  }
+
+  var chunkCount: Int {
+    partPieces.description.count + pieces.count + partPieces.table.count + ancillary.count
+  }
+
+  /// The number of the first chunk of elements.
+  var firstDataChunk: Int { partPieces.description.count }
 
   /// The raw bytes of all tensors.
   var byteCount: Int { pieces.reduce(0) { $0 + $1.range.count } }
@@ -69,18 +80,18 @@ struct ContainerPlan: Sendable {
   /// The size of the file where nothing is compressed; no file is larger.
   var largestFileSize: Int {
     let raw =
-      [description.count, TensorTable.byteCount(of: infos)] + ancillary.map(\.byteCount)
-      + pieces.map(\.range.count)
+      (partPieces.description + pieces.map(\.range) + partPieces.table).map(\.count)
+      + ancillary.map(\.byteCount)
     return raw.reduce(ContainerFormat.headerSize) { $0 + ContainerFormat.aligned($1) }
       + chunkCount * ContainerFormat.entrySize
   }
 
   /// The chunks of each tensor, by their numbers in the file.
   var tensorChunks: [Range<Int>] {
-    var next = 1
+    var next = firstDataChunk
     return infos.map { info in
       let first = next
-      next += (info.byteCount + ContainerFormat.pieceLength - 1) / ContainerFormat.pieceLength
+      next += ContainerFormat.pieces(ofTensor: info.byteCount).count
       return first..<next
     }
   }

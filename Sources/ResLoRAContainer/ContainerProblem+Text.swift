@@ -18,7 +18,7 @@ extension ContainerProblem {
       case .unknownCriticalChunk: "3.1"
       case .lengthsDiffer, .compressedNotSmaller, .undecodable: "3.2"
       case .shuffledPartialElements, .shuffledOther, .shuffleWidth: "3.3"
-      case .misplaced, .missing: "4.1"
+      case .misplaced, .missing, .partPiece, .partTooLarge: "4.1"
       case .descriptionNotUTF8: "4.2"
       case .pieceLength: "4.3"
       case .notZero(.table, _), .tableCut, .tableTooLong, .badName, .duplicateName, .unknownDType,
@@ -83,8 +83,14 @@ extension ContainerProblem: CustomStringConvertible {
         + "\(width))"
     case .shuffledOther: "shuffled (expected in DATA chunks alone)"
     case .misplaced:
-      "out of order (expected one ADPT, all DATA, one TENS, then ancillary chunks)"
+      "out of order (expected all ADPT, all DATA, all TENS, then ancillary chunks)"
     case .missing(let type): "no \(type) chunk (expected one)"
+    case .partPiece(let found, let expected?):
+      "bad raw length of a piece before the last (found \(found) bytes, expected \(expected))"
+    case .partPiece: "last piece is empty"
+    case .partTooLarge(let type, let found):
+      "\(type == .description ? "description" : "table of tensors") too large (found \(found) "
+        + "bytes, expected at most \(ContainerFormat.maximumPartLength))"
     case .chunkChecksum(let found, let expected):
       "damaged: wrong checksum \(Self.pair(found, expected))"
     case .undecodable(let compression, let error): "bad \(compression) data: \(error)"

@@ -59,6 +59,11 @@ public enum ContainerProblem: Error, Sendable, Equatable {
   case misplaced
   /// A chunk that every file has.
   case missing(ChunkType)
+  /// A piece of the description or the table of another raw length than it must have; the last one,
+  /// which only may not be empty, where nothing is expected.
+  case partPiece(found: Int, expected: Int?)
+  /// A description or a table over the limit.
+  case partTooLarge(ChunkType, found: Int)
 
   // MARK: Chunks
 
@@ -113,7 +118,7 @@ public enum ContainerProblem: Error, Sendable, Equatable {
 
   // MARK: Writing
 
-  /// A description, table or ancillary chunk over the limit of one chunk.
+  /// An ancillary chunk over the limit of one chunk.
   case chunkTooLarge(ChunkType, found: Int)
 
   /// Parts of a file with bytes that must be zero.

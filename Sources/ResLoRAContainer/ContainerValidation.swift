@@ -18,8 +18,8 @@ public struct ContainerValidation: Sendable {
   ///
   /// - Parameters:
   ///   - limit: the number of errors after which it stops.
-  ///   - progress: called with the raw bytes of tensors and ancillary chunks that are done and of all; an error it
-  ///     throws stops the check.
+  ///   - progress: called with the raw bytes of tensors and ancillary chunks that are done and of
+  ///     all; an error it throws stops the check.
   /// - Throws: errors of reading and of `progress`, never `ContainerError`.
   public init(
     of file: ReadableFile, limit: Int = 1000,
@@ -65,19 +65,18 @@ private struct DataCheck {
     self.content = content
     self.progress = progress
     reader = ChunkReader(file: file)
-    let others = [0, content.tableIndex].reduce(0) { $0 + content.chunks[$1].rawLength }
-    total = content.chunks.reduce(0) { $0 + $1.rawLength } - others
+    total = (content.chunks[content.data] + content.ancillary).reduce(0) { $0 + $1.rawLength }
   }
 
   mutating func run(_ faults: inout FaultHandler) throws {
     // Without the table, or for chunks that it gives to nobody, only the chunks can be checked.
-    var next = 1
+    var next = content.data.lowerBound
     for entry in content.table?.entries ?? [] {
       try check(content.chunks[next..<max(next, entry.chunks.lowerBound)], &faults)
       try check(entry, &faults)
       next = max(next, entry.chunks.upperBound)
     }
-    try check(content.chunks[next..<content.tableIndex], &faults)
+    try check(content.chunks[next..<content.data.upperBound], &faults)
     try check(content.ancillary, &faults)
   }
 

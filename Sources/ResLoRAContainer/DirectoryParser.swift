@@ -105,23 +105,21 @@ struct DirectoryParser {
     }
   }
 
-  /// One `ADPT`, all `DATA`, one `TENS`, then ancillary chunks (Container §4.1).
+  /// First all `ADPT`, then all `DATA`, all `TENS`, and the ancillary chunks (Container §4.1).
   private func checkOrder(_ faults: FaultHandler) throws {
     for type in [ChunkType.description, .tensors] where !chunks.contains(where: { $0.type == type })
     {
       throw faults.failure(.missing(type))
     }
-    var seenTable = false
+    let order = [ChunkType.description, .data, .tensors]
+    var reached = 0
     for chunk in chunks {
-      let isInPlace =
-        switch chunk.type {
-        case .description: chunk.number == 0
-        case .data: chunk.number > 0 && !seenTable
-        case .tensors: chunk.number > 0 && !seenTable
-        default: seenTable
-        }
-      guard isInPlace else { throw faults.failure(.misplaced, .chunk(chunk)) }
-      if chunk.type == .tensors { seenTable = true }
+      let place = order.firstIndex(of: chunk.type) ?? order.endIndex
+      // The first is of the description, and ancillary ones come only after the table.
+      guard place >= reached, chunk.number > 0 || place == 0,
+        place < order.endIndex || reached + 1 >= order.endIndex
+      else { throw faults.failure(.misplaced, .chunk(chunk)) }
+      reached = place
     }
   }
 }

@@ -1,7 +1,7 @@
 internal import ByteIO
 internal import Tensors
 
-/// The content of the `TENS` chunk (Container §4.4).
+/// The content of the `TENS` chunks (Container §4.4).
 struct TensorTable: Sendable {
   /// A tensor, its chunks and what its bytes must give.
   struct Entry: Sendable {
@@ -32,15 +32,14 @@ struct TensorTable: Sendable {
     return hasher.finish()
   }
 
-  /// The chunk's raw bytes.
-  var bytes: [UInt8] {
+  /// The table's bytes, in a file of which the first `DATA` chunk has this number.
+  func bytes(firstDataChunk: Int) -> [UInt8] {
     var bytes = littleEndianBytes(UInt32(entries.count)) + [0, 0, 0, 0] + identity.bytes
     for entry in entries {
       let name = Array(entry.info.name.string.utf8)
       bytes += littleEndianBytes(UInt16(name.count))
       bytes += [entry.info.dtype.containerCode ?? 0, UInt8(entry.info.shape.count)]
-      // The first DATA chunk of a file is its chunk 1.
-      bytes += littleEndianBytes(UInt32(entry.chunks.lowerBound - 1))
+      bytes += littleEndianBytes(UInt32(entry.chunks.lowerBound - firstDataChunk))
       bytes += littleEndianBytes(UInt32(entry.chunks.count))
       bytes += littleEndianBytes(entry.checksum)
       bytes += entry.digest.bytes

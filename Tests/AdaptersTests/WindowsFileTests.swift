@@ -69,6 +69,44 @@ import Testing
     #expect(try folder(capacity: "250").open(windows: text(250)).hasWindows)
   }
 
+  @Test("a capacity that the file states goes before that of the config")
+  func statedCapacity() throws {
+    let adapter = try folder(capacity: "3").open(
+      windows: #"{"l.0.q_proj": {"input": [1, 2, 3, 4], "capacity": 7}}"#)
+    #expect(adapter.blocks[0].windows.capacity == 7)
+    try expectRefused(
+      #"{"l.0.q_proj": {"input": [1, 2, 3, 4], "capacity": 3}}"#,
+      .windowTooLong(block: "l.0.q_proj", kind: "input", found: 4, capacity: 3))
+    for capacity in ["0", "-1", "1.5", #""7""#] {
+      try expectRefused(
+        #"{"l.0.q_proj": {"input": [1], "capacity": \#(capacity)}}"#,
+        .badValue(
+          key: "l.0.q_proj.capacity", found: capacity, expected: "a whole number from 1 on"))
+    }
+  }
+
+  @Test("capacities survive writing as JSON and as HDF5")
+  func writing() throws {
+    let folder = TemporaryFolder()
+    let (text, json, hdf5) = (folder.file("a.json"), folder.file("b.json"), folder.file("b.h5"))
+    let list = [String](repeating: "1", count: 120).joined(separator: ",")
+    try OutputFile.write(
+      Array(
+        #"{"x": {"input": [\#(list)], "capacity": 120}, "y": {"projection": [2], "capacity": 5}}"#
+          .utf8),
+      to: text,
+      replacing: false)
+    let read = try WindowsFile(path: text)
+    try read.writeJSON(to: json, replacing: false)
+    try read.writeHDF5(to: hdf5, replacing: false)
+    for path in [json, hdf5] {
+      let again = try WindowsFile(path: path)
+      #expect(again.blocks.map(\.name) == ["x", "y"])
+      #expect(again.blocks.map(\.windows.capacity) == [120, 5])
+      #expect(again.blocks.map(\.windows) == read.blocks.map(\.windows))
+    }
+  }
+
   @Test(
     "norms that are none",
     arguments: [

@@ -1,3 +1,5 @@
+import HDF5
+
 /// Prints the figures of the benchmark that is named: `benchmarks NAME [ARGUMENT…]`.
 @main
 enum Benchmarks {
@@ -8,6 +10,7 @@ enum Benchmarks {
   ]
 
   static func main() throws {
+    HDF5Worker.runIfAsked(arguments: CommandLine.arguments)
     let arguments = Array(CommandLine.arguments.dropFirst())
     guard let benchmark = all.first(where: { $0.name == arguments.first }) else {
       print("usage: benchmarks \(all.map(\.name).joined(separator: "|")) [ARGUMENT…]")

@@ -13,13 +13,11 @@ enum ContainerBenchmark {
   private static let rounds = 5
 
   @Sendable static func run(_ arguments: [String]) throws {
-    let parent = arguments.first ?? NSTemporaryDirectory()
-    let folder = "\(parent)/reslora-benchmark-\(ProcessInfo.processInfo.processIdentifier)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     print("\(Parallel.availableThreads) cores, best of \(rounds) rounds")
-    for dtype in [DType.f32, .bf16] {
-      try Measurement(adapter: adapter(dtype), folder: folder).run()
+    try Measuring.inFolder(arguments.first) { folder in
+      for dtype in [DType.f32, .bf16] {
+        try Measurement(adapter: adapter(dtype), folder: folder).run()
+      }
     }
   }
 
@@ -42,25 +40,6 @@ enum ContainerBenchmark {
       }
     }
     return MemoryTensorSource(label: "adapter", tensors: tensors)
-  }
-
-  private struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-      return z ^ (z >> 31)
-    }
-
-    /// A normal number, by Box and Muller.
-    mutating func normal() -> Double {
-      let u = Double(next() >> 11 + 1) / 0x1p53
-      let v = Double(next() >> 11) / 0x1p53
-      return (-2 * log(u)).squareRoot() * cos(2 * .pi * v)
-    }
   }
 
   private struct Measurement {
@@ -99,23 +78,21 @@ enum ContainerBenchmark {
       for _ in 0..<rounds {
         figures.write = min(
           figures.write,
-          try seconds {
+          try Measuring.seconds {
             try writer.write(description: "{}", source: adapter, to: path, replacing: true)
           })
         let file = try ContainerFile(path: path)
         figures.size = file.size
         figures.read = min(
           figures.read,
-          try seconds { for index in file.tensors.indices { _ = try file.bytes(of: index) } })
+          try Measuring.seconds {
+            for index in file.tensors.indices { _ = try file.bytes(of: index) }
+          })
       }
       return figures
     }
 
     private func measureH5py() throws -> Figures? {
-      guard let python = ProcessInfo.processInfo.environment["RESLORA_PYTHON"] else {
-        print("(RESLORA_PYTHON names no interpreter: no comparison with h5py)")
-        return nil
-      }
       var listing: [String] = []
       var content = Data()
       for (index, info) in adapter.tensors.enumerated() {
@@ -127,21 +104,9 @@ enum ContainerBenchmark {
       try Data("[\(listing.joined(separator: ","))]".utf8)
         .write(to: URL(fileURLWithPath: paths[0]))
       try content.write(to: URL(fileURLWithPath: paths[1]))
-      let process = Process()
-      let pipe = Pipe()
-      process.executableURL = URL(fileURLWithPath: python)
-      let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("container_h5py.py").path
-      process.arguments = [script] + paths + ["\(rounds)"]
-      process.standardOutput = pipe
-      try process.run()
-      let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      process.waitUntilExit()
-      let fields = output.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
-      guard process.terminationStatus == 0, fields.count == 3 else {
-        print("(\(python) can't run \(script))")
-        return nil
-      }
+      guard let fields = try Measuring.python("container_h5py.py", paths + ["\(rounds)"]),
+        fields.count == 3
+      else { return nil }
       return (Int(fields[0]), fields[1], fields[2])
     }
 
@@ -152,22 +117,10 @@ enum ContainerBenchmark {
       ])
     }
 
-    private func row(_ cells: [String]) {
-      let widths = [32, 10, 7, 12, 18]
-      print(
-        zip(cells, widths).enumerated().map { column, cell in
-          let space = String(repeating: " ", count: max(0, cell.1 - cell.0.count))
-          return column == 0 ? cell.0 + space : space + cell.0
-        }.joined(separator: " "))
-    }
+    private func row(_ cells: [String]) { Measuring.row(cells, widths: [32, 10, 7, 12, 18]) }
 
     private func number(_ value: Double, _ digits: Int) -> String {
-      String(format: "%.\(digits)f", value)
-    }
-
-    private func seconds(_ body: () throws -> Void) rethrows -> Double {
-      let duration = try ContinuousClock().measure(body).components
-      return Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
+      Measuring.number(value, digits)
     }
   }
 }

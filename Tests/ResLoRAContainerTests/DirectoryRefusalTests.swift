@@ -144,14 +144,14 @@ import Testing
 
   @Test("chunks out of order, twice or missing")
   func order() throws {
-    let adapt = Subject(chunk: 1, type: .description)
     try Refusal.expect(
       chunks { $0.swapAt(0, 1) }, .misplaced, Subject(chunk: 0, type: .data),
-      line: "chunk 0 (DATA): out of order (expected one ADPT, all DATA, one TENS, then ancillary "
+      line: "chunk 0 (DATA): out of order (expected all ADPT, all DATA, all TENS, then ancillary "
         + "chunks) [Container §4.1]")
-    try Refusal.expect(chunks { $0.insert($0[0], at: 1) }, .misplaced, adapt)
     try Refusal.expect(
-      chunks { $0.append($0[3]) }, .misplaced, Subject(chunk: 4, type: .tensors))
+      chunks { $0.insert($0[0], at: 2) }, .misplaced, Subject(chunk: 2, type: .description))
+    try Refusal.expect(
+      chunks { $0 += [.init("note", []), $0[3]] }, .misplaced, Subject(chunk: 5, type: .tensors))
     try Refusal.expect(
       chunks { $0.swapAt(2, 3) }, .misplaced, Subject(chunk: 3, type: .data))
     try Refusal.expect(

@@ -123,20 +123,6 @@ import Testing
     #expect(folder.entries == [])
   }
 
-  @Test("a description over 16 MiB")
-  func descriptionTooLarge() throws {
-    let path = folder.file("x.reslora")
-    let size = (16 << 20) + 1
-    let error = #expect(throws: ContainerError.self) {
-      try ContainerWriter().write(
-        description: String(repeating: " ", count: size), tensors: [], to: path, replacing: false)
-    }
-    #expect(
-      error?.description
-        == "\(path): ADPT chunk too large (found 16777217 bytes, expected at most 16777216) "
-        + "[Container §1.2]")
-  }
-
   @Test("progress comes in order and once more at the end; an error of it stops the writer")
   func progress() throws {
     let source = try Self.mixed.get()

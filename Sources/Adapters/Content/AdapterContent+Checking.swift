@@ -8,7 +8,7 @@ extension AdapterContent {
       fields.word("structure", as: Structure.self))
     root = try fields.word("root", as: RootRule.self) ?? .ownInput
     reach = try fields.integer("pre_num", in: -1...Int.max).flatMap(PredecessorCount.init) ?? .all
-    baseModel = try fields.string("base_model")
+    baseModel = try fields.string("base_model").flatMap { $0.isEmpty ? nil : $0 }
     self.metadata = metadata
     self.blocks = blocks
     self.structure = structure ?? .plain
@@ -17,9 +17,11 @@ extension AdapterContent {
   }
 
   private func check(_ fields: Fields) throws {
-    if let baseModel, baseModel.utf8.contains(0) {
+    if let baseModel, !TextRules.isBaseModel(baseModel) {
       try fields.broken(
-        .badValue(key: "base_model", found: baseModel, expected: "text without U+0000"))
+        .badValue(
+          key: "base_model", found: String(baseModel.prefix(100)),
+          expected: "at most \(TextRules.maximumBaseModelBytes) bytes without U+0000"))
     }
     try TextRules.checkMetadata(metadata, path: fields.path, fields.check)
     var names: Set<TensorName> = []

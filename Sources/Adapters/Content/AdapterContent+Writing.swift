@@ -34,7 +34,8 @@ extension AdapterContent.BlockContent {
 }
 
 extension NormWindows {
-  fileprivate var json: JSONValue {
+  /// The object of Adapter §2.2.
+  var json: JSONValue {
     .members([
       "input": input.json,
       "projection": projection.json,
@@ -45,7 +46,7 @@ extension NormWindows {
 
 extension NormWindow {
   /// The norms as an array; nil where there is none.
-  var json: JSONValue? { values.isEmpty ? nil : .array(values.map(JSONValue.double)) }
+  fileprivate var json: JSONValue? { values.isEmpty ? nil : .array(values.map(JSONValue.double)) }
 }
 
 extension BaseWeight {

@@ -5,6 +5,14 @@ package enum TextRules {
   /// The most bytes of all metadata together.
   static let maximumMetadataBytes = 16 << 20
 
+  /// The most bytes of the name of a base model: what an attribute of HDF5 has room for.
+  static let maximumBaseModelBytes = 60_000
+
+  /// Whether a text can be the name or path of a base model (Adapter §2.1).
+  static func isBaseModel(_ text: String) -> Bool {
+    text.utf8.count <= maximumBaseModelBytes && !text.utf8.contains(0)
+  }
+
   /// Whether a text can be a name (Adapter §1.2).
   static func isName(_ text: String) -> Bool {
     let bytes = text.utf8

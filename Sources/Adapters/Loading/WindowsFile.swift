@@ -10,7 +10,15 @@ public struct WindowsFile: Sendable {
   /// The name of the format.
   public let format: String
 
-  private let windows: [(block: TensorName, windows: NormWindows)]
+  /// What the file says of a block.
+  private struct Entry {
+    let block: TensorName
+    let windows: NormWindows
+    /// The capacity, where the file states it.
+    let capacity: Int?
+  }
+
+  private let entries: [Entry]
 
   /// Reads a norm-window file.
   ///
@@ -25,16 +33,20 @@ public struct WindowsFile: Sendable {
     if probe.isJSON {
       format = "norm windows in JSON"
       let file = try SidecarFile(path: probe.path)
-      windows = try file.object.members.map { block, value in
-        (TensorName(block), try WindowsFile.windows(of: TensorName(block), value, path: probe.path))
+      entries = try file.object.members.map { block, value in
+        try WindowsFile.entry(of: TensorName(block), value, path: probe.path)
       }
     } else if let file = probe.hdf5, HDF5Layout.format(of: file) == HDF5Windows.format {
       format = "norm windows in HDF5"
-      windows = try HDF5Windows.blocks(of: file, check: check)
+      entries = try HDF5Windows.blocks(of: file, check: check).map {
+        Entry(block: $0.block, windows: $0.windows, capacity: $0.windows.capacity)
+      }
     } else {
       let adapter = try Adapter(probe, overrides: AdapterOverrides())
       format = adapter.format
-      windows = adapter.blocks.filter { !$0.windows.isEmpty }.map { ($0.name, $0.windows) }
+      entries = adapter.blocks.filter { !$0.windows.isEmpty }.map {
+        Entry(block: $0.name, windows: $0.windows, capacity: $0.windows.capacity)
+      }
     }
   }
 
@@ -43,31 +55,43 @@ public struct WindowsFile: Sendable {
     probe.isJSON || probe.hdf5.map { HDF5Layout.format(of: $0) } == HDF5Windows.format
   }
 
-  /// The blocks that have windows, in the order of the file.
+  /// The blocks that have windows, in the order of the file. Where it states no capacity, it is 100
+  /// or the length of the longest window, whichever is more.
   public var blocks: [(name: TensorName, windows: NormWindows)] {
-    windows.map { ($0.block, $0.windows) }
+    entries.map { ($0.block, $0.windows) }
   }
 
   /// Puts the windows into their blocks.
   ///
+  /// - Parameter capacity: that of windows for which the file states none.
   /// - Throws: `SidecarError` for a block that is not among them, or a window over the capacity.
   func apply(to blocks: inout [Block], capacity: Int) throws(SidecarError) {
     let positions = Dictionary(blocks.enumerated().map { ($1.name, $0) }) { first, _ in first }
-    for (name, windows) in windows {
+    for entry in entries {
+      let (name, windows) = (entry.block, entry.windows)
+      let capacity = entry.capacity ?? capacity
       guard let position = positions[name] else {
         let nearest = NameDistance.nearest(to: name, among: blocks.map(\.name))
         throw SidecarError(path: path, reason: .unknownBlock(name, nearest: nearest))
       }
-      try require(name, windows, within: capacity)
+      try WindowsFile.require(name, windows, within: capacity, path: path)
       blocks[position].windows = NormWindows(
         input: windows.input, projection: windows.projection, capacity: capacity)
     }
   }
 
-  /// Parses the windows of one block.
-  static func windows(of block: TensorName, _ value: JSONValue, path: String) throws(SidecarError)
-    -> NormWindows
-  {
+  /// Refuses windows that are longer than the capacity that is meant where none is stated.
+  func requireCapacities() throws(SidecarError) {
+    for entry in entries where entry.capacity == nil {
+      try WindowsFile.require(
+        entry.block, entry.windows, within: NormWindows.defaultCapacity, path: path)
+    }
+  }
+
+  /// Parses the windows of one block in JSON.
+  private static func entry(
+    of block: TensorName, _ value: JSONValue, path: String
+  ) throws(SidecarError) -> Entry {
     func failure(_ reason: SidecarError.Reason) -> SidecarError {
       SidecarError(path: path, reason: reason)
     }
@@ -75,7 +99,7 @@ public struct WindowsFile: Sendable {
       throw failure(
         .badValue(key: block.string, found: "something else", expected: "an object of windows"))
     }
-    for (key, _) in object.members where key != "input" && key != "projection" {
+    for (key, _) in object.members where !["input", "projection", "capacity"].contains(key) {
       throw failure(.unknownKey("\(block.string).\(key)"))
     }
     func window(_ kind: String) throws(SidecarError) -> NormWindow {
@@ -92,6 +116,34 @@ public struct WindowsFile: Sendable {
       }
       return NormWindow(values)
     }
-    return NormWindows(input: try window("input"), projection: try window("projection"))
+    var capacity: Int?
+    if let stated = object["capacity"], !stated.isNull {
+      capacity = stated.number?.integer
+      guard let capacity, capacity >= 1 else {
+        throw failure(
+          .badValue(
+            key: "\(block.string).capacity", found: stated.serialized(),
+            expected: "a whole number from 1 on"))
+      }
+    }
+    let (input, projection) = (try window("input"), try window("projection"))
+    let longest = max(input.values.count, projection.values.count)
+    let windows = NormWindows(
+      input: input, projection: projection,
+      capacity: capacity ?? max(NormWindows.defaultCapacity, longest))
+    try require(block, windows, within: windows.capacity, path: path)
+    return Entry(block: block, windows: windows, capacity: capacity)
+  }
+
+  private static func require(
+    _ name: TensorName, _ windows: NormWindows, within capacity: Int, path: String
+  ) throws(SidecarError) {
+    for (kind, window) in [("input", windows.input), ("projection", windows.projection)]
+    where window.values.count > capacity {
+      throw SidecarError(
+        path: path,
+        reason: .windowTooLong(
+          block: name, kind: kind, found: window.values.count, capacity: capacity))
+    }
   }
 }

@@ -30,7 +30,7 @@ struct PEFTConfig {
       throw file.failure(.missing(key: "lora_alpha", expected: "a number"))
     }
     baseModel = file.object["base_model_name_or_path"]?.string.flatMap {
-      $0.isEmpty || $0.utf8.contains(0) ? nil : $0
+      $0.isEmpty || !TextRules.isBaseModel($0) ? nil : $0
     }
     self.rank = rank
     self.alpha = alpha

@@ -18,6 +18,8 @@ struct ListedDataset: Equatable, Sendable {
   var filters: [HDF5Filter] = []
   /// An element as stored, where one was never written; empty for zeros.
   var fill: [UInt8] = []
+  /// The string of a scalar of variable length, which the library has read.
+  var text: [UInt8] = []
   /// Why its data are not read, though its type may be.
   var problem: String?
 
@@ -34,6 +36,9 @@ struct ListedDataset: Equatable, Sendable {
       message.put(byte: 2)
       message.put(size)
       message.put(byte: padding.rawValue)
+    case .variableString:
+      message.put(byte: 4)
+      message.put(text)
     case .unsupported(let kind):
       message.put(byte: 3)
       message.put(kind)
@@ -72,6 +77,9 @@ struct ListedDataset: Equatable, Sendable {
       }
       element = .string(size: size, padding: padding)
     case 3: element = .unsupported(try message.text())
+    case 4:
+      element = .variableString
+      text = try message.content()
     default: throw ListingReader.nonsense("an unknown element type")
     }
     let rank = try message.count()

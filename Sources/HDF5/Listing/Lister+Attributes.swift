@@ -129,24 +129,37 @@ extension Lister {
   private func string(of attribute: hid_t, type: hid_t, size: Int) throws(LibraryFailure) -> (
     RawAttributeValue, Int
   ) {
-    let available = limits.attributeBytes - attributeBytes
-    let tooLong = LibraryFailure(
-      .tooMany(what: "bytes of attributes", limit: limits.attributeBytes))
     if try library.check("read its type", library.H5Tis_variable_str(type)) > 0 {
-      var pointer: UnsafeMutablePointer<CChar>?
-      try library.check("read", library.H5Aread(attribute, type, &pointer))
-      defer { _ = library.H5free_memory(pointer) }
-      guard let pointer else { return (.string([]), 0) }
-      guard let bytes = Lister.bytes(pointer, limit: available) else { throw tooLong }
+      let bytes = try string { pointer throws(LibraryFailure) in
+        try library.check("read", library.H5Aread(attribute, type, pointer))
+      }
       return (.string(bytes), bytes.count)
     }
-    guard size <= available else { throw tooLong }
+    guard size <= limits.attributeBytes - attributeBytes else { throw tooLong }
     guard let padding = padding(of: type) else {
       return (.unsupported("a string of an unknown padding"), 0)
     }
     var bytes = [UInt8](repeating: 0, count: size)
     try library.check("read", library.H5Aread(attribute, type, &bytes))
     return (.string(padding.content(bytes)), size)
+  }
+
+  private var tooLong: LibraryFailure {
+    LibraryFailure(.tooMany(what: "bytes of attributes", limit: limits.attributeBytes))
+  }
+
+  /// A string of variable length, which `read` lets the library allocate.
+  func string(
+    read: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(LibraryFailure) -> Void
+  ) throws(LibraryFailure) -> [UInt8] {
+    var pointer: UnsafeMutablePointer<CChar>?
+    try read(&pointer)
+    defer { _ = library.H5free_memory(pointer) }
+    guard let pointer else { return [] }
+    guard let bytes = Lister.bytes(pointer, limit: limits.attributeBytes - attributeBytes) else {
+      throw tooLong
+    }
+    return bytes
   }
 
   /// How a string type of a fixed size is filled up.

@@ -4,10 +4,29 @@ internal import Tensors
 extension Lister {
   /// Puts shape, type, layout, filters and fill value of a dataset, or why it is not read.
   mutating func put(dataset: hid_t, path: String) throws(LibraryFailure) {
-    let description = try inObject(.dataset(path)) { () throws(LibraryFailure) in
-      try describe(dataset)
+    let (description, textSize) = try inObject(.dataset(path)) { () throws(LibraryFailure) in
+      var description = try describe(dataset)
+      try readText(of: dataset, into: &description)
+      return (description, description.text.count)
     }
+    attributeBytes += textSize
     description.put(into: &message)
+  }
+
+  /// Reads a scalar string of variable length, which counts as an attribute does.
+  private func readText(
+    of dataset: hid_t, into described: inout ListedDataset
+  ) throws(LibraryFailure) {
+    guard described.element == .variableString, described.problem == nil else { return }
+    guard described.shape.isEmpty else {
+      described.problem = "an array of \(described.element.kind)"
+      return
+    }
+    let type = try library.handle(
+      "read its type", library.H5Dget_type(dataset), closing: library.H5Tclose)
+    described.text = try string { pointer throws(LibraryFailure) in
+      try library.check("read", library.H5Dread(dataset, type.id, 0, 0, 0, pointer))
+    }
   }
 
   private func describe(_ dataset: hid_t) throws(LibraryFailure) -> ListedDataset {
@@ -119,7 +138,7 @@ extension Lister {
     case H5T_FLOAT: return floatType(type, size: size)
     case H5T_STRING:
       guard library.H5Tis_variable_str(type) == 0 else {
-        return .unsupported("strings of variable length")
+        return .variableString
       }
       guard let padding = padding(of: type), size > 0 else {
         return .unsupported("strings of an unknown padding")

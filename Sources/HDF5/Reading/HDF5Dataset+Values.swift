@@ -8,13 +8,21 @@ extension HDF5Dataset {
   ///   UTF-8; errors of reading.
   public func text(limit: Int) throws -> String {
     if let unsupported { throw error(.unsupported(unsupported)) }
-    guard case .string(let size, let padding) = elementType, shape.isEmpty else {
-      throw error(.wrongKind(found: kind, expected: "a string"))
+    let content: [UInt8]
+    switch elementType {
+    case .string(let size, let padding) where shape.isEmpty:
+      guard size <= limit else { throw error(.tooMany(what: "bytes in a string", limit: limit)) }
+      var bytes = [UInt8](repeating: 0, count: size)
+      try bytes.withUnsafeMutableBytes { try read(at: 0, into: $0) }
+      content = padding.content(bytes)
+    case .variableString:
+      content = variableText
+      guard content.count <= limit else {
+        throw error(.tooMany(what: "bytes in a string", limit: limit))
+      }
+    default: throw error(.wrongKind(found: kind, expected: "a string"))
     }
-    guard size <= limit else { throw error(.tooMany(what: "bytes in a string", limit: limit)) }
-    var bytes = [UInt8](repeating: 0, count: size)
-    try bytes.withUnsafeMutableBytes { try read(at: 0, into: $0) }
-    guard let text = String(validating: padding.content(bytes), as: UTF8.self) else {
+    guard let text = String(validating: content, as: UTF8.self) else {
       throw error(.wrongKind(found: "a string that is not UTF-8", expected: "UTF-8"))
     }
     return text

@@ -50,6 +50,9 @@ public final class HDF5Dataset: Sendable {
     return nil
   }
 
+  /// The string of a scalar of variable length.
+  var variableText: [UInt8] { listed.text }
+
   /// The attribute of that name.
   public func attribute(_ name: String) -> HDF5Value? { attributes.value(named: name) }
 

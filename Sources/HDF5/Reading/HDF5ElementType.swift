@@ -6,6 +6,8 @@ public enum HDF5ElementType: Sendable, Equatable {
   case float(DType, bigEndian: Bool)
   /// Strings of a fixed size in bytes.
   case string(size: Int, padding: HDF5StringPadding)
+  /// Strings of variable length, which are read of scalars alone.
+  case variableString
   /// Another type, named.
   case unsupported(String)
 
@@ -14,16 +16,17 @@ public enum HDF5ElementType: Sendable, Equatable {
     switch self {
     case .float(let dtype, _): dtype.rawValue
     case .string(let size, _): "strings of \(size) bytes"
+    case .variableString: "strings of variable length"
     case .unsupported(let kind): kind
     }
   }
 
-  /// Bytes of an element of a type that is read.
+  /// Bytes of an element of a type that is read from the file.
   var byteCount: Int? {
     switch self {
     case .float(let dtype, _): dtype.elementByteCount
     case .string(let size, _): size
-    case .unsupported: nil
+    case .variableString, .unsupported: nil
     }
   }
 }

@@ -139,7 +139,8 @@ struct ConvertCommand: ParsableCommand {
       $0 + $1.windows.input.values.count + $1.windows.projection.values.count
     }
     return Result(
-      kind: "windows", from: file.format, to: "norm windows in \(format)", byteCount: 8 * count)
+      kind: "windows", from: file.format, to: "norm windows in \(format)", byteCount: 8 * count,
+      warnings: [])
   }
 
   private func convert(_ checkpoint: PathContent.Checkpoint, _ bar: ProgressBar) throws -> Result {

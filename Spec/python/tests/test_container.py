@@ -10,8 +10,11 @@ import pytest
 import zstandard
 from support import TINY_A, TINY_B, TINY_TEXT, C, build, entry, identity, tiny, tiny_chunks, tiny_tens
 
-from reslora_formats import Adapter, Block, FormatError, Pair, Tensor, read_adapter, write_adapter
+from reslora_formats import (
+    Adapter, Block, FormatError, Pair, Tensor, container, read_adapter, write_adapter,
+)
 from reslora_formats.container import shuffled, unshuffled
+from reslora_formats.container_reader import ContainerReader
 from reslora_formats.sample import make_sample
 
 
@@ -36,13 +39,14 @@ def test_bytes_by_hand(tmp_path):
 def test_the_longer_way_by_hand(tmp_path):
     """zlib, zstd, shuffle, ancillary chunks and unknown optional features, from the page alone."""
     assert shuffled(TINY_A, 2) == bytes.fromhex("00003c40")
+    again = b"again" * 100
     content = build(
         tiny_chunks(
             adpt=C(b"ADPT", zlib.compress(TINY_TEXT.encode(), 9), len(TINY_TEXT), 1),
-            a=C(b"DATA", zstandard.compress(shuffled(TINY_A, 2)), 4, 2, 2),
+            a=C(b"DATA", shuffled(TINY_A, 2), 4, 0, 2),
             b=C(b"DATA", shuffled(TINY_B, 4), 4, 0, 4),
         )
-        + [C(b"teXT", b"hello"), C(b"noNE", b""), C(b"teXT", zlib.compress(b"again"), 5, 1)],
+        + [C(b"teXT", b"hello"), C(b"noNE", b""), C(b"teXT", zstandard.compress(again), 500, 2)],
         optional=0x8000000000000001,
         write=7,
     )
@@ -50,7 +54,7 @@ def test_the_longer_way_by_hand(tmp_path):
     (tmp_path / "x.reslora").write_bytes(content)
     adapter = read_adapter(tmp_path / "x.reslora", notes=notes)
     assert adapter == tiny()
-    assert adapter.ancillary == [(b"teXT", b"hello"), (b"noNE", b""), (b"teXT", b"again")]
+    assert adapter.ancillary == [(b"teXT", b"hello"), (b"noNE", b""), (b"teXT", again)]
     assert len(notes) == 3
     # A rewrite keeps unknown ancillary chunks and clears optional features.
     write_adapter(adapter, tmp_path / "y.reslora", compression="none")
@@ -269,12 +273,37 @@ def test_wide_window_is_refused(tmp_path):
     assert "window" in str(caught.value) and caught.value.section == "Container §3.2"
 
 
-def test_too_large_a_description(tmp_path):
+def test_description_of_several_chunks(tmp_path):
     adapter = tiny()
     adapter.metadata = {"x": "\x01" * (3 * 2**20)}  # within Adapter §1.7, six times as long in JSON
-    with pytest.raises(FormatError, match="Container §1.2"):
-        write_adapter(adapter, tmp_path / "x.reslora")
+    path = tmp_path / "x.reslora"
+    write_adapter(adapter, path)
+    types = [(chunk.type, chunk.raw) for chunk in ContainerReader(path).chunks]
+    assert types[0] == (b"ADPT", 2**24)
+    assert types[1][0] == b"ADPT" and 0 < types[1][1] < 2**24
+    assert [type for type, _ in types[2:]] == [b"DATA", b"DATA", b"TENS"]
+    assert read_adapter(path).metadata == adapter.metadata
+
+
+@pytest.mark.parametrize("lengths", [(2**20, 7), (2**24, 0)])
+def test_pieces_of_the_description(tmp_path, lengths):
+    chunks = tiny_chunks()
+    pieces = [C(b"ADPT", b" " * length, length) for length in lengths]
+    with pytest.raises(FormatError) as caught:
+        read(tmp_path, build([*pieces, *chunks[1:]]))
+    assert caught.value.section == "Container §4.1"
+
+
+def test_too_large_a_description(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "MAX_PART", 100)
+    with pytest.raises(FormatError, match="Container §4.1"):
+        write_adapter(tiny(), tmp_path / "x.reslora")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_compressed_and_no_smaller(tmp_path):
+    with pytest.raises(FormatError, match="less than 4"):
+        read(tmp_path, build(tiny_chunks(a=C(b"DATA", zlib.compress(TINY_A), 4, 1))))
 
 
 def test_type_of_an_ancillary_chunk(tmp_path):

@@ -66,6 +66,16 @@ import Testing
     #expect(content.baseModel == nil && content.metadata.isEmpty)
   }
 
+  @Test("an empty name of the base model says nothing, 60,000 bytes of it are allowed")
+  func baseModel() throws {
+    func baseModel(_ text: String) throws -> String? {
+      try TestDescription.parse(TestDescription.text(["base_model": "\"\(text)\""]))?.baseModel
+    }
+    let long = String(repeating: "x", count: 60_000)
+    #expect(try baseModel("") == nil)
+    #expect(try baseModel(long) == long)
+  }
+
   static let topRows: [(key: String, value: String?, reason: ContentError.Reason)] = [
     ("format", nil, .missing(key: "format", expected: #""reslora-adapter""#)),
     ("format", "null", .missing(key: "format", expected: #""reslora-adapter""#)),
@@ -113,7 +123,14 @@ import Testing
     ("base_model", "7", .badValue(key: "base_model", found: "7", expected: "a string")),
     (
       "base_model", #""a\u0000b""#,
-      .badValue(key: "base_model", found: "a\0b", expected: "text without U+0000")
+      .badValue(
+        key: "base_model", found: "a\0b", expected: "at most 60000 bytes without U+0000")
+    ),
+    (
+      "base_model", "\"\(String(repeating: "x", count: 60_001))\"",
+      .badValue(
+        key: "base_model", found: String(repeating: "x", count: 100),
+        expected: "at most 60000 bytes without U+0000")
     ),
     (
       "metadata", #"{"a": 1}"#,

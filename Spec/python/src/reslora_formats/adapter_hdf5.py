@@ -36,8 +36,6 @@ def write_hdf5(adapter: Adapter, path: Path) -> None:
         hdf5.write_string(file, "root", adapter.root)
         hdf5.write_integer(file, "pre_num", adapter.pre_num)
         if adapter.base_model:
-            if len(adapter.base_model.encode("utf-8")) > 60_000:
-                raise fail(str(path), "base_model", "2.1", "more than 60,000 bytes", "an attribute")
             hdf5.write_string(file, "base_model", adapter.base_model)
         hdf5.write_metadata(file, adapter.metadata)
         blocks = hdf5.create_group(file, "blocks")

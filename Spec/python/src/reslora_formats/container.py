@@ -18,6 +18,8 @@ ALIGNMENT = 64
 MAX_TENSORS = 1_000_000
 MAX_CHUNKS = 4_000_000
 MAX_CHUNK = 2**24
+#: The most bytes of the description, and of the table of tensors.
+MAX_PART = 100_000_000
 PIECE = 2**20
 
 HEADER = struct.Struct("<8sHHIQQQQIIII")

@@ -121,13 +121,16 @@ class ContainerReader:
         return chunks
 
     def check_order(self, types: list[bytes]) -> None:
-        """One ADPT, all DATA, one TENS, then ancillary chunks (Container §4.1)."""
-        self.data_count = types.count(b"DATA")
-        expected = [b"ADPT"] + [b"DATA"] * self.data_count + [b"TENS"]
-        if types[: len(expected)] != expected or any(t in KNOWN for t in types[len(expected) :]):
+        """All ADPT, all DATA, all TENS, then ancillary chunks (Container §4.1)."""
+        counts = [types.count(type) for type in KNOWN]
+        expected = [type for type, count in zip(KNOWN, counts) for _ in range(count)]
+        if types[: len(expected)] != expected or not counts[0] or not counts[2]:
             raise self.fail(
                 "chunks", "4.1", "another order", "ADPT, all DATA, TENS, then ancillary ones"
             )
+        self.data_start, self.data_count, _ = counts
+        self.data_end = self.data_start + self.data_count
+        self.table_end = len(expected)
 
     # MARK: - Chunks
 
@@ -149,6 +152,10 @@ class ContainerReader:
             stored = self.inflated(number, stored)
         elif chunk.compression == 2:
             stored = self.decompressed(number, stored)
+        if chunk.compression and chunk.stored >= chunk.raw:
+            raise self.fail(
+                f"chunk {number}: stored length", "3.2", chunk.stored, f"less than {chunk.raw}"
+            )
         return stored if chunk.shuffle == 1 else container.unshuffled(stored, chunk.shuffle)
 
     def inflated(self, number: int, stored: bytes | memoryview) -> bytes:
@@ -195,12 +202,30 @@ class ContainerReader:
             raise fail(f"{len(raw)} bytes", length)
         return raw
 
+    def part(self, numbers: range) -> bytes:
+        """The raw bytes of the description or the table (Container §4.1)."""
+        lengths = [self.chunks[number].raw for number in numbers]
+        for number, length in zip(numbers[:-1], lengths):
+            if length != container.MAX_CHUNK:
+                raise self.fail(f"chunk {number}: raw length", "4.1", length, container.MAX_CHUNK)
+        if len(lengths) > 1 and not lengths[-1]:
+            raise self.fail(f"chunk {numbers[-1]}: raw length", "4.1", 0, "a last piece")
+        if sum(lengths) > container.MAX_PART:
+            raise self.fail(
+                f"chunk {numbers[0]} and those that go on with it", "4.1", sum(lengths),
+                f"at most {container.MAX_PART} bytes",
+            )
+        return b"".join(self.raw(number) for number in numbers)
+
+    def description(self) -> bytes:
+        """The text of ``ADPT`` (Container §4.2)."""
+        return self.part(range(self.data_start))
+
     # MARK: - Tensors
 
     def records(self) -> list[TensorRecord]:
         """The entries of ``TENS`` (Container §4.4); the identity holds."""
-        number = 1 + self.data_count
-        raw = bytes(self.raw(number))
+        raw = self.part(range(self.data_end, self.table_end))
         if len(raw) < container.TENSORS_START.size:
             raise self.fail("TENS", "4.4", f"{len(raw)} bytes", "a start of 40 bytes")
         count, zero, identity = container.TENSORS_START.unpack_from(raw)
@@ -263,7 +288,9 @@ class ContainerReader:
         With ``in_place``, uncompressed elements are those of the mapped file, not a copy.
         """
         what = f"tensor '{record.name}'"
-        chunks = self.chunks[1 + record.first : 1 + record.first + record.count]
+        first = self.data_start + record.first
+        numbers = range(first, first + record.count)
+        chunks = self.chunks[first : first + record.count]
         width = container.WIDTHS[record.dtype]
         size = math.prod(record.shape) * width
         lengths = [chunk.raw for chunk in chunks]
@@ -281,7 +308,6 @@ class ContainerReader:
         for chunk in chunks:
             if chunk.shuffle not in (1, width):
                 raise self.fail(f"{what}: shuffle", "3.3", chunk.shuffle, f"1 or {width}")
-        numbers = range(1 + record.first, 1 + record.first + record.count)
         raw: bytes | memoryview
         if in_place and chunks and all(c.compression == 0 and c.shuffle == 1 for c in chunks):
             for number in numbers:
@@ -303,7 +329,7 @@ def read_container(path: Path, notes: Notes, in_place: bool = False) -> Adapter:
     they are used.
     """
     reader = ContainerReader(path)
-    description = Description(bytes(reader.raw(0)), reader.file, notes)
+    description = Description(reader.description(), reader.file, notes)
     records = reader.records()
     for record, name in zip(records, description.tensor_names()):
         if record.name != name:
@@ -312,7 +338,7 @@ def read_container(path: Path, notes: Notes, in_place: bool = False) -> Adapter:
             )
     tensors = {record.name: reader.tensor(record, in_place) for record in records}
     adapter = description.adapter(tensors, "Adapter §2.3")
-    for number in range(2 + reader.data_count, len(reader.chunks)):
+    for number in range(reader.table_end, len(reader.chunks)):
         type = reader.chunks[number].type
         notes.append(f"unknown ancillary chunk '{type.decode()}'")
         adapter.ancillary.append((type, bytes(reader.raw(number))))

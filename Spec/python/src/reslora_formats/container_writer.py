@@ -52,6 +52,16 @@ class ContainerWriter:
         self.stored.append(stored)
         self.offset = container.aligned(self.offset + len(stored))
 
+    def add_part(self, type: bytes, raw: bytes) -> None:
+        """The description or the table, in as many chunks as it takes (Container §4.1)."""
+        if len(raw) > container.MAX_PART:
+            raise FormatError(
+                self.file, type.decode("ascii"), "Container §4.1", f"{len(raw)} bytes",
+                f"at most {container.MAX_PART}",
+            )
+        for start in range(0, max(len(raw), 1), container.MAX_CHUNK):
+            self.add(type, raw[start : start + container.MAX_CHUNK])
+
     def smallest(
         self, raw: bytes | memoryview, width: int
     ) -> tuple[int, int, bytes | memoryview]:
@@ -101,7 +111,7 @@ def write_container(adapter: Adapter, path: Path, compression: str = "auto") -> 
     """Writes an adapter that obeys Adapter §1, and its ancillary chunks."""
     file = str(path)
     writer = ContainerWriter(file, compression)
-    writer.add(b"ADPT", describe(adapter).encode("utf-8"))
+    writer.add_part(b"ADPT", describe(adapter).encode("utf-8"))
     tensors = adapter.tensors()
     if len(tensors) > container.MAX_TENSORS:
         raise FormatError(
@@ -118,7 +128,7 @@ def write_container(adapter: Adapter, path: Path, compression: str = "auto") -> 
         records.append(container.record_of(name, tensor, first, count))
         first += count
     table = container.TENSORS_START.pack(len(records), 0, container.identity(records))
-    writer.add(b"TENS", table + b"".join(record.packed() for record in records))
+    writer.add_part(b"TENS", table + b"".join(record.packed() for record in records))
     for type, content in adapter.ancillary:
         check_ancillary(type, file)
         writer.add(type, content)

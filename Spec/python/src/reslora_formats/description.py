@@ -63,17 +63,18 @@ def describe_block(block: Block) -> dict[str, Any]:
         value["pairs"] = len(block.pairs)
     if block.windows:
         value["windows"] = describe_windows(block.windows)
-        if block.windows.capacity != DEFAULT_CAPACITY:
-            value["windows"]["capacity"] = block.windows.capacity
     if block.base is not None:
         value["base"] = describe_base(block.base)
     return value
 
 
 def describe_windows(windows: NormWindows) -> dict[str, Any]:
-    """The two lists; one that is empty is left out, for it and an absent one are the same."""
+    """What a list or a capacity does not say when it is left out (Adapter §2.5)."""
     lists = (("input", windows.input), ("projection", windows.projection))
-    return {kind: [float(v) for v in values] for kind, values in lists if values}
+    value: dict[str, Any] = {kind: [float(v) for v in vs] for kind, vs in lists if vs}
+    if windows.capacity != DEFAULT_CAPACITY:
+        value["capacity"] = windows.capacity
+    return value
 
 
 def describe_base(base: BaseWeight) -> dict[str, Any]:

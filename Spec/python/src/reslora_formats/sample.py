@@ -99,13 +99,9 @@ def add_windows(adapter: Adapter, random: np.random.Generator) -> None:
 
 
 def make_windows(seed: int = 0, *, non_ascii_names: bool = False) -> dict[str, NormWindows]:
-    """Norm windows of a few blocks, all with the capacity that JSON files have."""
+    """Norm windows of a few blocks."""
     adapter = make_sample("ms", seed=seed, windows=True, non_ascii_names=non_ascii_names)
-    return {
-        block.name: NormWindows(block.windows.input, block.windows.projection)
-        for block in adapter.blocks
-        if block.windows
-    }
+    return {block.name: block.windows for block in adapter.blocks if block.windows}
 
 
 def make_activations(

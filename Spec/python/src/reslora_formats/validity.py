@@ -17,6 +17,8 @@ SAFETENSORS_DTYPES = (
 MAX_ELEMENTS = 2**28
 MAX_METADATA = 16 * 2**20
 MAX_NAME = 4096
+#: What fits an attribute of HDF5.
+MAX_BASE_MODEL = 60_000
 MAX_INTEGER = 2**63 - 1
 
 Links = Callable[[Block], Iterable[Block]]
@@ -36,6 +38,12 @@ def check_adapter(adapter: Adapter, file: str) -> None:
         )
     if adapter.base_model is not None:
         check_text(adapter.base_model, "base_model", file, "Adapter §2.1")
+        length = len(adapter.base_model.encode("utf-8"))
+        if length > MAX_BASE_MODEL:
+            raise FormatError(
+                file, "base_model", "Adapter §2.1", f"{length} bytes",
+                f"at most {MAX_BASE_MODEL} bytes",
+            )
     check_metadata(adapter.metadata, file)
     if not adapter.blocks:
         raise FormatError(file, "blocks", "Adapter §1.1", "none", "at least one block")

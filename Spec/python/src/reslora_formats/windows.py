@@ -22,8 +22,8 @@ def read_windows(
 ) -> dict[str, NormWindows]:
     """The windows of each block that has any norm, from JSON or HDF5.
 
-    A JSON file does not state the capacity: ``capacity`` is that of the run that collected the
-    windows (``merge_4_len`` of a published config).
+    ``capacity`` is that of the run that collected the windows (``merge_4_len`` of a published
+    config), for blocks of which a JSON file states none.
     """
     notes = [] if notes is None else notes
     layout = layout_of_content(path)
@@ -43,10 +43,7 @@ def read_windows(
 def write_windows(
     windows: Mapping[str, NormWindows], path: Path, format: str | None = None
 ) -> None:
-    """Writes windows as ``json`` or ``hdf5``, by default what the extension says.
-
-    JSON has no place for a capacity: lists longer than 100 are refused, a capacity is left out.
-    """
+    """Writes windows as ``json`` or ``hdf5``, by default what the extension says."""
     layout = format or layout_of_name(path, ("json", "hdf5"))
     file = str(path)
     for name, value in windows.items():
@@ -72,23 +69,18 @@ def read_json(path: Path, capacity: int) -> dict[str, NormWindows]:
     for name, item in value.items():
         unknown: list[str] = []
         result[name] = windows_of(item, f"block '{name}'", file, SECTION, unknown)
-        if unknown or "capacity" in item:
+        if unknown:
             raise FormatError(
-                file, f"block '{name}'", SECTION, "another key", "input and projection"
+                file, f"block '{name}'", SECTION, "another key", "input, projection and capacity"
             )
-        result[name].capacity = capacity
+        if item.get("capacity") is None:
+            result[name].capacity = capacity
     return result
 
 
 def write_json(windows: Mapping[str, NormWindows], path: Path) -> None:
     lines = []
     for name, value in windows.items():
-        longest = max(len(value.input), len(value.projection))
-        if longest > DEFAULT_CAPACITY:
-            raise FormatError(
-                path, f"block '{name}'", SECTION, f"{longest} norms",
-                f"at most {DEFAULT_CAPACITY}; HDF5 has a place for the capacity",
-            )
         lines.append(f"{jsontext.quoted(name)}: {jsontext.compact(describe_windows(value))}")
     write_whole(path, [("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8")])
 
