@@ -10,16 +10,16 @@ import Testing
 #endif
 
 /// What tests do to files behind the package's back.
-enum FileSystem {
-  struct Status {
-    let mode: UInt32
-    let isLink: Bool
-    let isRegular: Bool
-    let inode: UInt64
+package enum FileSystem {
+  package struct Status {
+    package let mode: UInt32
+    package let isLink: Bool
+    package let isRegular: Bool
+    package let inode: UInt64
   }
 
   /// The status of what lies at a path, links not followed; nil where there is nothing.
-  static func status(_ path: String) -> Status? {
+  package static func status(_ path: String) -> Status? {
     var raw = stat()
     guard lstat(path, &raw) == 0 else { return nil }
     return Status(
@@ -27,20 +27,31 @@ enum FileSystem {
       isRegular: raw.st_mode & S_IFMT == S_IFREG, inode: UInt64(raw.st_ino))
   }
 
-  static func setMode(_ mode: UInt32, of path: String) throws {
+  package static func setMode(_ mode: UInt32, of path: String) throws {
     try #require(chmod(path, mode_t(mode)) == 0)
   }
 
   /// Makes a link that leads to `target`.
-  static func link(_ path: String, to target: String) throws {
+  package static func link(_ path: String, to target: String) throws {
     try #require(symlink(target, path) == 0)
   }
 
-  static func makeFIFO(_ path: String) throws {
+  /// Gives a file a second name.
+  package static func hardLink(_ path: String, to target: String) throws {
+    #if canImport(Darwin)
+      try #require(Darwin.link(target, path) == 0)
+    #elseif canImport(Glibc)
+      try #require(Glibc.link(target, path) == 0)
+    #else
+      try #require(Musl.link(target, path) == 0)
+    #endif
+  }
+
+  package static func makeFIFO(_ path: String) throws {
     try #require(mkfifo(path, 0o600) == 0)
   }
 
-  static func truncate(_ path: String, to size: Int) throws {
+  package static func truncate(_ path: String, to size: Int) throws {
     #if canImport(Darwin)
       try #require(Darwin.truncate(path, off_t(size)) == 0)
     #elseif canImport(Glibc)
@@ -50,15 +61,23 @@ enum FileSystem {
     #endif
   }
 
-  /// Writes a file with the C library alone.
-  static func write(_ bytes: [UInt8], to path: String) throws {
+  /// Writes a file in place with the C library alone, without the flush to the disk that makes
+  /// thousands of them slow.
+  package static func write(_ bytes: [UInt8], to path: String) throws {
     let stream = try #require(fopen(path, "w"))
     let written = fwrite(bytes, 1, bytes.count, stream)
     try #require(fclose(stream) == 0 && written == bytes.count)
   }
 
+  /// Changes bytes of a file.
+  package static func overwrite(_ path: String, at offset: Int, with bytes: [UInt8]) throws {
+    let file = try #require(fopen(path, "r+b"))
+    let done = fseek(file, offset, SEEK_SET) == 0 && fwrite(bytes, 1, bytes.count, file) > 0
+    try #require(fclose(file) == 0 && done)
+  }
+
   /// Calls `body` while this process holds the lock of a file or folder, as a living owner does.
-  static func whileLocked(_ path: String, _ body: () throws -> Void) throws {
+  package static func whileLocked(_ path: String, _ body: () throws -> Void) throws {
     let descriptor = open(path, O_RDONLY)
     try #require(descriptor >= 0)
     defer { close(descriptor) }
@@ -66,7 +85,7 @@ enum FileSystem {
     try body()
   }
 
-  static func contents(_ path: String) throws -> [UInt8] {
+  package static func contents(_ path: String) throws -> [UInt8] {
     try ReadableFile.contents(of: path, limit: 1 << 20)
   }
 }
