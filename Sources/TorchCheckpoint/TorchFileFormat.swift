@@ -46,12 +46,12 @@ public enum TorchFileFormat: Sendable, Equatable {
   /// such a length, what follows in a pickle gives numbers that no header has.
   private static func isPickle(_ prefix: [UInt8]) -> Bool {
     guard prefix.count >= 8, prefix[0] == 0x80, (2...5).contains(prefix[1]) else { return false }
-    return prefix.integer(UInt64.self, at: 0) > 100_000_000
+    return prefix.littleEndian(at: 0, as: UInt64.self) > 100_000_000
   }
 
   private static func isCheckpoint(_ file: ReadableFile, prefix: [UInt8]) throws -> Bool {
     if prefix.count > 30 {
-      let nameEnd = 30 + Int(prefix.integer(UInt16.self, at: 26))
+      let nameEnd = 30 + Int(prefix.littleEndian(at: 26, as: UInt16.self))
       if nameEnd <= prefix.count,
         ZipArchive.checkpointFolder(of: String(decoding: prefix[30..<nameEnd], as: UTF8.self))
           != nil

@@ -1,3 +1,5 @@
+internal import ByteIO
+
 /// What the directory says of a chunk (Container §3).
 public struct ChunkInfo: Sendable, Equatable {
   /// The position in the directory, from 0.

@@ -1,3 +1,5 @@
+internal import ByteIO
+
 /// Carries out a pickle that builds tensors, dictionaries, lists, tuples, numbers and text, and
 /// nothing else: no class is looked up, no function called, and what asks for one is refused.
 ///
@@ -218,7 +220,7 @@ package struct PickleInterpreter {
   private mutating func readInteger<Value: FixedWidthInteger>(
     _ type: Value.Type
   ) throws(PickleProblem) -> Value {
-    bytes.integer(type, at: try take(MemoryLayout<Value>.size).lowerBound)
+    bytes.littleEndian(at: try take(MemoryLayout<Value>.size).lowerBound, as: type)
   }
 
   /// An integer of up to 255 bytes, two's complement.

@@ -58,22 +58,23 @@ struct ZipDirectory {
     in bytes: [UInt8], at position: inout Int, number: Int, count: Int
   ) throws(ZipProblem) -> Record {
     let start = position
-    guard bytes.count - start >= headerSize, bytes.integer(UInt32.self, at: start) == 0x0201_4b50
+    guard bytes.count - start >= headerSize,
+      bytes.littleEndian(at: start, as: UInt32.self) == 0x0201_4b50
     else { throw .directoryDamaged(entry: number, count: count) }
     let nameStart = start + headerSize
-    let extraStart = nameStart + Int(bytes.integer(UInt16.self, at: start + 28))
-    let extraEnd = extraStart + Int(bytes.integer(UInt16.self, at: start + 30))
-    position = extraEnd + Int(bytes.integer(UInt16.self, at: start + 32))
+    let extraStart = nameStart + Int(bytes.littleEndian(at: start + 28, as: UInt16.self))
+    let extraEnd = extraStart + Int(bytes.littleEndian(at: start + 30, as: UInt16.self))
+    position = extraEnd + Int(bytes.littleEndian(at: start + 32, as: UInt16.self))
     guard position <= bytes.count else { throw .directoryDamaged(entry: number, count: count) }
     guard let name = String(validating: bytes[nameStart..<extraStart], as: UTF8.self) else {
       throw .nameNotUTF8(entry: number)
     }
-    let flags = bytes.integer(UInt16.self, at: start + 8)
-    let method = try method(bytes.integer(UInt16.self, at: start + 10), flags, name)
-    var size = UInt64(bytes.integer(UInt32.self, at: start + 24))
-    var compressedSize = UInt64(bytes.integer(UInt32.self, at: start + 20))
-    var headerOffset = UInt64(bytes.integer(UInt32.self, at: start + 42))
-    var disk = bytes.integer(UInt16.self, at: start + 34)
+    let flags = bytes.littleEndian(at: start + 8, as: UInt16.self)
+    let method = try method(bytes.littleEndian(at: start + 10, as: UInt16.self), flags, name)
+    var size = UInt64(bytes.littleEndian(at: start + 24, as: UInt32.self))
+    var compressedSize = UInt64(bytes.littleEndian(at: start + 20, as: UInt32.self))
+    var headerOffset = UInt64(bytes.littleEndian(at: start + 42, as: UInt32.self))
+    var disk = bytes.littleEndian(at: start + 34, as: UInt16.self)
     var extra = try ZipExtraField(Array(bytes[extraStart..<extraEnd]), entry: name)
     if size == placeholder { size = try extra.next(UInt64.self) }
     if compressedSize == placeholder { compressedSize = try extra.next(UInt64.self) }
@@ -83,7 +84,7 @@ struct ZipDirectory {
     try checkSizes(method, compressedSize, size, name)
     return Record(
       name: name, flags: flags, method: method,
-      checksum: bytes.integer(UInt32.self, at: start + 16),
+      checksum: bytes.littleEndian(at: start + 16, as: UInt32.self),
       compressedSize: compressedSize, size: size, headerOffset: headerOffset)
   }
 

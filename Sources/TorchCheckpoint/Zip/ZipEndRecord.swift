@@ -20,14 +20,14 @@ struct ZipEndRecord {
     guard let start = ZipEndRecord.find(in: tail) else { throw ZipProblem.noEndRecord }
 
     let position = file.size - tailSize + start
-    guard tail.integer(UInt16.self, at: start + 4) == 0,
-      tail.integer(UInt16.self, at: start + 6) == 0
+    guard tail.littleEndian(at: start + 4, as: UInt16.self) == 0,
+      tail.littleEndian(at: start + 6, as: UInt16.self) == 0
     else { throw ZipProblem.severalDisks }
     let fields = Fields(
-      entriesHere: UInt64(tail.integer(UInt16.self, at: start + 8)),
-      entries: UInt64(tail.integer(UInt16.self, at: start + 10)),
-      size: UInt64(tail.integer(UInt32.self, at: start + 12)),
-      offset: UInt64(tail.integer(UInt32.self, at: start + 16)))
+      entriesHere: UInt64(tail.littleEndian(at: start + 8, as: UInt16.self)),
+      entries: UInt64(tail.littleEndian(at: start + 10, as: UInt16.self)),
+      size: UInt64(tail.littleEndian(at: start + 12, as: UInt32.self)),
+      offset: UInt64(tail.littleEndian(at: start + 16, as: UInt32.self)))
 
     if let record = try ZipEndRecord.record64(in: file, before: position) {
       try fields.check(against: record.fields)
@@ -60,8 +60,8 @@ struct ZipEndRecord {
   private static func find(in tail: [UInt8]) -> Int? {
     guard tail.count >= size else { return nil }
     return stride(from: tail.count - size, through: 0, by: -1).first { start in
-      tail.integer(UInt32.self, at: start) == 0x0605_4b50
-        && Int(tail.integer(UInt16.self, at: start + 20)) == tail.count - size - start
+      tail.littleEndian(at: start, as: UInt32.self) == 0x0605_4b50
+        && Int(tail.littleEndian(at: start + 20, as: UInt16.self)) == tail.count - size - start
     }
   }
 
@@ -72,26 +72,30 @@ struct ZipEndRecord {
     guard end >= locatorSize else { return nil }
     let locatorStart = end - locatorSize
     let locator = try file.bytes(at: locatorStart, count: locatorSize)
-    guard locator.integer(UInt32.self, at: 0) == 0x0706_4b50 else { return nil }
-    guard locator.integer(UInt32.self, at: 4) == 0, locator.integer(UInt32.self, at: 16) <= 1 else {
+    guard locator.littleEndian(at: 0, as: UInt32.self) == 0x0706_4b50 else { return nil }
+    guard locator.littleEndian(at: 4, as: UInt32.self) == 0,
+      locator.littleEndian(at: 16, as: UInt32.self) <= 1
+    else {
       throw ZipProblem.severalDisks
     }
-    guard let position = Int(exactly: locator.integer(UInt64.self, at: 8)),
+    guard let position = Int(exactly: locator.littleEndian(at: 8, as: UInt64.self)),
       locatorStart >= size64, position <= locatorStart - size64
     else { throw ZipProblem.zip64RecordMissing }
     let record = try file.bytes(at: position, count: size64)
-    let length = record.integer(UInt64.self, at: 4)
-    guard record.integer(UInt32.self, at: 0) == 0x0606_4b50, length >= 44,
+    let length = record.littleEndian(at: 4, as: UInt64.self)
+    guard record.littleEndian(at: 0, as: UInt32.self) == 0x0606_4b50, length >= 44,
       length <= UInt64(locatorStart - position - 12)
     else { throw ZipProblem.zip64RecordMissing }
-    guard record.integer(UInt32.self, at: 16) == 0, record.integer(UInt32.self, at: 20) == 0 else {
+    guard record.littleEndian(at: 16, as: UInt32.self) == 0,
+      record.littleEndian(at: 20, as: UInt32.self) == 0
+    else {
       throw ZipProblem.severalDisks
     }
     let fields = Fields(
-      entriesHere: record.integer(UInt64.self, at: 24),
-      entries: record.integer(UInt64.self, at: 32),
-      size: record.integer(UInt64.self, at: 40),
-      offset: record.integer(UInt64.self, at: 48))
+      entriesHere: record.littleEndian(at: 24, as: UInt64.self),
+      entries: record.littleEndian(at: 32, as: UInt64.self),
+      size: record.littleEndian(at: 40, as: UInt64.self),
+      offset: record.littleEndian(at: 48, as: UInt64.self))
     return (fields, position)
   }
 

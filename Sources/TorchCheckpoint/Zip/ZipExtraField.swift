@@ -1,3 +1,5 @@
+internal import ByteIO
+
 /// The 64-bit values in an entry's extra fields, taken in the order they are needed.
 struct ZipExtraField {
   private let entry: String
@@ -16,9 +18,9 @@ struct ZipExtraField {
     var start = 0
     while start < bytes.count {
       guard bytes.count - start >= 4 else { throw .extraFieldDamaged(entry: entry) }
-      let length = Int(bytes.integer(UInt16.self, at: start + 2))
+      let length = Int(bytes.littleEndian(at: start + 2, as: UInt16.self))
       guard length <= bytes.count - start - 4 else { throw .extraFieldDamaged(entry: entry) }
-      if bytes.integer(UInt16.self, at: start) == ZipExtraField.identifier64 {
+      if bytes.littleEndian(at: start, as: UInt16.self) == ZipExtraField.identifier64 {
         guard end == 0 else { throw .extraFieldDamaged(entry: entry) }
         position = start + 4
         end = position + length
@@ -34,6 +36,6 @@ struct ZipExtraField {
     let size = MemoryLayout<Value>.size
     guard end - position >= size else { throw .extraFieldDamaged(entry: entry) }
     defer { position += size }
-    return bytes.integer(type, at: position)
+    return bytes.littleEndian(at: position, as: type)
   }
 }

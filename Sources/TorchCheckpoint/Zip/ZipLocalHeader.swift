@@ -34,18 +34,19 @@ struct ZipLocalHeader {
       headerOffset: headerOffset, dataOffset: dataOffset)
   }
 
-  private var extraSize: Int { Int(header.integer(UInt16.self, at: 28)) }
+  private var extraSize: Int { Int(header.littleEndian(at: 28, as: UInt16.self)) }
 
   private func check(in file: ReadableFile, at offset: Int, before limit: Int) throws {
-    guard header.integer(UInt32.self, at: 0) == 0x0403_4b50 else {
+    guard header.littleEndian(at: 0, as: UInt32.self) == 0x0403_4b50 else {
       throw ZipProblem.localHeaderMissing(entry: record.name, offset: offset)
     }
-    try compare("flags", UInt64(header.integer(UInt16.self, at: 6)), UInt64(record.flags))
+    try compare("flags", UInt64(header.littleEndian(at: 6, as: UInt16.self)), UInt64(record.flags))
     try compare(
-      "method", UInt64(header.integer(UInt16.self, at: 8)), UInt64(record.method.rawValue))
+      "method", UInt64(header.littleEndian(at: 8, as: UInt16.self)), UInt64(record.method.rawValue))
     let name = Array(record.name.utf8)
     try compare(
-      "length of the name", UInt64(header.integer(UInt16.self, at: 26)), UInt64(name.count))
+      "length of the name", UInt64(header.littleEndian(at: 26, as: UInt16.self)), UInt64(name.count)
+    )
     guard header[ZipLocalHeader.size...].elementsEqual(name) else {
       throw ZipProblem.localNameDiffers(
         entry: record.name,
@@ -55,9 +56,9 @@ struct ZipLocalHeader {
   }
 
   private func checkSizes(in file: ReadableFile, at offset: Int, before limit: Int) throws {
-    let checksum = UInt64(header.integer(UInt32.self, at: 14))
-    var compressedSize = UInt64(header.integer(UInt32.self, at: 18))
-    var size = UInt64(header.integer(UInt32.self, at: 22))
+    let checksum = UInt64(header.littleEndian(at: 14, as: UInt32.self))
+    var compressedSize = UInt64(header.littleEndian(at: 18, as: UInt32.self))
+    var size = UInt64(header.littleEndian(at: 22, as: UInt32.self))
     let placeholder = ZipDirectory.placeholder
     if record.hasDescriptor {
       // A writer that streams does not know these yet.
