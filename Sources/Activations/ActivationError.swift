@@ -73,8 +73,7 @@ public struct ActivationError: RuleViolation, Equatable {
       case .repeatedBlock(let block): "block '\(block)': stands twice in the file"
       case .unnamedMatrices(let names):
         "\(names.count) \(names.count == 1 ? "matrix is" : "matrices are") no block's input: "
-          + names.prefix(20).map { "'\($0)'" }.joined(separator: ", ")
-          + (names.count > 20 ? ", …" : "")
+          + names.listed { "'\($0)'" }
       case .takenMetadata(let key):
         "metadata '\(key.escapedForTerminal)' can't be written into safetensors, where the key has a "
           + "meaning of its own; write HDF5"

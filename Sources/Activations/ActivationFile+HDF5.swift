@@ -79,6 +79,7 @@ extension ActivationFile {
     progress: @escaping @Sendable (Int, Int) throws -> Void
   ) throws {
     let total = matrices.byteCount
+    try Paths.requireSpace(total, at: path)
     let done = Atomic<Int>(0)
     try HDF5Writer.write(
       to: path, replacing: replacing, threads: threads,

@@ -37,10 +37,6 @@ extension ActivationFile {
   func writeSafetensors(
     to path: String, replacing: Bool, progress: (Int, Int) throws -> Void
   ) throws {
-    for (key, _) in metadata
-    where AdapterFormats.metadataKeys.contains(key) || key == Self.inputsKey {
-      throw ActivationError(path: path, rule: "Activations §2", reason: .takenMetadata(key: key))
-    }
     var map = JSONObject()
     for (block, matrix) in inputs {
       _ = map.append(block.string, .string(matrices.tensors[matrix].name.string))

@@ -83,7 +83,7 @@ public enum FileError: DiagnosableError, Equatable {
         + "(found \(found) bytes, expected at most \(limit))"
     case .noSpace(let path, let needed, let free):
       "\(path.escapedForTerminal): not enough free disk space "
-        + "(found \(free) bytes, expected \(needed)); free some or write elsewhere with --output"
+        + "(found \(free) bytes, expected \(needed)); free some or write elsewhere"
     case .wrongSize(let path, let found, let expected):
       "\(path.escapedForTerminal): wrong size after writing (found \(found), expected \(expected)); "
         + "the disk or file system lost data"

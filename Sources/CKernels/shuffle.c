@@ -86,7 +86,10 @@ void rl_shuffle(const uint8_t *source, uint8_t *target, size_t count, size_t wid
     case 2: rl_shuffle_2(source, target, count); break;
     case 4: rl_shuffle_4(source, target, count); break;
     case 8: rl_shuffle_8(source, target, count); break;
-    default: memcpy(target, source, count * width);
+    default:
+      for (size_t i = 0; i < count; i++)
+        for (size_t byte = 0; byte < width; byte++)
+          target[byte * count + i] = source[i * width + byte];
   }
 }
 
@@ -95,6 +98,9 @@ void rl_unshuffle(const uint8_t *source, uint8_t *target, size_t count, size_t w
     case 2: rl_unshuffle_2(source, target, count); break;
     case 4: rl_unshuffle_4(source, target, count); break;
     case 8: rl_unshuffle_8(source, target, count); break;
-    default: memcpy(target, source, count * width);
+    default:
+      for (size_t i = 0; i < count; i++)
+        for (size_t byte = 0; byte < width; byte++)
+          target[i * width + byte] = source[byte * count + i];
   }
 }

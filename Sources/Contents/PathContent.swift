@@ -77,6 +77,7 @@ enum ContentKind {
     } else if ActivationFile.matches(probe) {
       self = .activations
     } else if WindowsFile.format(of: probe) != nil {
+      try WindowsFile.refuseTopology(probe)
       self = .windows
     } else {
       self = .checkpoint

@@ -22,7 +22,7 @@ public enum FoldError: DiagnosableError, Equatable {
   /// One line for the user.
   public var description: String {
     func list(_ names: [TensorName]) -> String {
-      names.map { "'\($0)'" }.joined(separator: ", ")
+      names.listed { "'\($0)'" }
     }
     return switch self {
     case .nonFinite(let base, let weights):

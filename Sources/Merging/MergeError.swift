@@ -42,7 +42,7 @@ public enum MergeError: DiagnosableError, Equatable {
   /// One line for the user.
   public var description: String {
     func list(_ blocks: [TensorName]) -> String {
-      let shown = blocks.map { "'\($0)'" }.joined(separator: ", ")
+      let shown = blocks.listed { "'\($0)'" }
       return blocks.count == 1 ? "block \(shown)" : "blocks \(shown)"
     }
     return switch self {

@@ -38,7 +38,7 @@ public struct ShardIndexError: DiagnosableError, Equatable {
     /// The reason in words.
     public var description: String {
       func list(_ names: [String]) -> String {
-        names.map { "'\($0.escapedForTerminal)'" }.joined(separator: ", ")
+        names.listed { "'\($0.escapedForTerminal)'" }
       }
       return switch self {
       case .noCheckpoint:

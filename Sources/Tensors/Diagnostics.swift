@@ -23,6 +23,16 @@ public protocol RuleViolation: DiagnosableError {
   var rule: String { get }
 }
 
+extension Collection {
+  /// Up to 20 of them in words, and how many more there are, so that an error remains a line that
+  /// people can read.
+  package func listed(separator: String = ", ", _ words: (Element) -> String) -> String {
+    let limit = 20
+    let more = count > limit ? " and \(count - limit) more" : ""
+    return prefix(limit).map(words).joined(separator: separator) + more
+  }
+}
+
 extension String {
   /// The text with control characters and line separators written as `\u{…}`, so that names from
   /// a file can't steer a terminal.

@@ -67,7 +67,10 @@ struct Resloratool: ParsableCommand {
       }
     }
     let message = message(for: error).split(separator: "\n").first.map(String.init) ?? "\(error)"
-    StandardError.write("error: \(message.escapedForTerminal); see 'resloratool --help'\n")
+    let names = configuration.subcommands.map { $0._commandName }
+    let command = CommandLine.arguments.dropFirst().first { names.contains($0) }.map { " \($0)" }
+    StandardError.write(
+      "error: \(message.escapedForTerminal); see 'resloratool\(command ?? "") --help'\n")
     return ExitStatus.usage
   }
 }

@@ -117,7 +117,7 @@ import Testing
     #expect(
       adapter.notes.contains {
         $0 == "topology inferred from names (the source stores none): 2 chains of 6, 6 blocks, "
-          + "root self; --topology FILE overrides it"
+          + "root self; --topology-file FILE overrides it"
       })
   }
 }

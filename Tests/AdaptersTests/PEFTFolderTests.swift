@@ -71,7 +71,7 @@ import Testing
     let listed = (10..<30).map { "'t\($0)'" }.joined(separator: ", ")
     #expect(
       error?.description == "\(folder.tensorPath): 21 tensors are no part of the adapter it "
-        + "describes: \(listed), …")
+        + "describes: \(listed) and 1 more")
     let one = try PEFTTestFolder(TestTensor.peft("q") + [many[0]])
     let single = #expect(throws: SidecarError.self) { try one.open() }
     #expect(

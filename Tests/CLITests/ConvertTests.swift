@@ -117,8 +117,8 @@ import Testing
     let dropped = try succeed(
       ["convert", "full.h5", "o.reslora", "--dtype", "bf16", "--json"], in: folder)
     let warning =
-      "statistics of the base weights of 10 blocks: left out, they hold for the factors before "
-      + "--dtype; --base records new ones"
+      "statistics of the base weights of 10 blocks: left out, they hold for the factors and "
+      + "links before; --base records new ones"
     #expect(try dropped.json()["warnings"]?.array?.map(\.string) == [warning])
     #expect(dropped.error == "warning: \(warning)\n")
     let narrow = try Adapter(path: folder.file("o.reslora"))
@@ -207,6 +207,86 @@ import Testing
     #expect(
       lost.error
         == "warning: chunk 'noTe': left out, a ResLoRA HDF5 has no place for it\n")
+    // Another dtype or other links make another adapter, which the chunk is not about.
+    let narrow = try succeed(["convert", "a.reslora", "d.reslora", "--dtype", "f16"], in: folder)
+    #expect(
+      narrow.error
+        == "warning: chunk 'noTe': left out, it is about the adapter in its own dtype\n")
+    let linked = try succeed(["convert", "a.reslora", "e.reslora", "--pre-num", "1"], in: folder)
+    #expect(linked.output.contains("note: chunks of others: left out"))
+    for name in ["d.reslora", "e.reslora"] {
+      #expect(try ContainerFile(path: folder.file(name)).ancillaryChunks.isEmpty)
+    }
+  }
+
+  @Test("another base than the one recorded is warned of")
+  func otherBase() throws {
+    let folder = try basic()
+    try succeed(["convert", "adapter", "a.reslora", "--base", "base.safetensors"], in: folder)
+    let base = try SafetensorsFile(path: folder.file("base.safetensors"))
+    let changed = base.tensors.indices.map { index -> Result<(TensorInfo, [UInt8]), any Error> in
+      Result {
+        var bytes = try base.bytes(of: index)
+        if base.tensors[index].name == "model.layers.3.self_attn.q_proj.weight" { bytes[0] ^= 1 }
+        return (base.tensors[index], bytes)
+      }
+    }
+    try SafetensorsWriter.write(
+      MemoryTensorSource(label: "other", tensors: try changed.map { try $0.get() }), metadata: [],
+      to: folder.file("other.safetensors"), replacing: false)
+    let warning =
+      "warning: 1 base weights are not those whose SHA-256 the adapter carries; is this the right "
+      + "base? Blocks: 'model.layers.3.self_attn.q_proj'\n"
+    for arguments in [
+      ["merge", "a.reslora", "-o", "m", "--base"], ["fold", "a.reslora", "-o", "f", "--into"],
+      ["convert", "a.reslora", "c.reslora", "--base"],
+    ] {
+      let same = try succeed(arguments + ["base.safetensors"], in: folder)
+      #expect(same.error.isEmpty)
+      let other = try succeed(arguments + ["other.safetensors", "--force"], in: folder)
+      #expect(other.error == warning, "\(arguments)")
+    }
+  }
+
+  @Test("other links take the statistics that do not go with them")
+  func otherLinks() throws {
+    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/ms-all"))
+    try succeed(["convert", "adapter", "a.reslora", "--base", "base.safetensors"], in: folder)
+    let names = try Adapter(path: folder.file("a.reslora")).blocks.map(\.name)
+    let roots = names.map { "\"\($0)\": null" }.joined(separator: ",")
+    try folder.write(text: "{\"previous\": {\(roots)}}", to: "roots.json")
+    let outcome = try succeed(
+      ["convert", "a.reslora", "b.reslora", "--topology", "roots.json"], in: folder)
+    #expect(outcome.error.contains("left out, they hold for the factors and links before"))
+    let blocks = try Adapter(path: folder.file("b.reslora")).blocks
+    // Roots have no predecessors, before and after.
+    #expect(blocks.contains { $0.base?.statistics != nil })
+    #expect(blocks.contains { $0.base != nil && $0.base?.statistics == nil })
+    #expect(try succeed(["validate", "b.reslora"], in: folder).error.isEmpty)
+  }
+
+  @Test("a topology file is not taken for norm windows")
+  func topologyFile() throws {
+    let folder = TemporaryFolder()
+    try folder.write(text: #"{"previous": {"a": null}}"#, to: "t.json")
+    for command in ["inspect", "validate"] {
+      let outcome = try Tool.run([command, "t.json"], in: folder.path)
+      #expect(outcome.status == (command == "inspect" ? 3 : 1))
+      #expect(
+        (outcome.error + outcome.output).contains("pass it beside an adapter with --topology-file"))
+    }
+  }
+
+  @Test("a file of no known format is called that")
+  func unknownFormat() throws {
+    let folder = TemporaryFolder()
+    for (name, text) in [("a.txt", "# A page of text, long enough to be a header"), ("b.h5", "")] {
+      try folder.write(text: text, to: name)
+      let outcome = try Tool.run(["inspect", name], in: folder.path)
+      #expect(outcome.status == 3)
+      #expect(
+        outcome.error.hasPrefix("error: \(name): of no format known here"), "\(outcome.error)")
+    }
   }
 
   @Test("--windows takes JSON, HDF5 and another adapter")
@@ -324,7 +404,7 @@ import Testing
     }
   }
 
-  private static let help = "; see 'resloratool --help'"
+  private static let help = "; see 'resloratool convert --help'"
   private static let adapterOnly =
     "--base, --dtype, --windows, --topology, --root and --pre-num are for adapters, and this is "
 

@@ -149,7 +149,7 @@ import Testing
   }
 
   @Test(
-    "anything else is read as safetensors, whose errors say what is wrong",
+    "a file of no format is called that, unless its name says safetensors",
     arguments: [
       ("", "too short for a safetensors file (found 0 bytes, expected at least 8)"),
       (
@@ -159,8 +159,10 @@ import Testing
     ])
   func noFormat(_ text: String, _ reason: String) throws {
     let path = try folder.write(text: text, to: "x")
-    let error = #expect(throws: SafetensorsError.self) { try PathContent(path: path) }
-    #expect(error?.description == "\(path): \(reason)")
+    #expect(throws: AdapterError.unknownFormat(source: path)) { try PathContent(path: path) }
+    let named = try folder.write(text: text, to: "x.safetensors")
+    let error = #expect(throws: SafetensorsError.self) { try PathContent(path: named) }
+    #expect(error?.description == "\(named): \(reason)")
   }
 
   @Test("what is no file")

@@ -57,7 +57,7 @@ import Testing
     let path = try sketch.write(to: folder.file("x"))
     #expect(
       throws: AdapterError.notAnAdapter(
-        source: path, found: "an HDF5 file that is no adapter of ours")
+        source: path, found: "an HDF5 file of the format 'other'")
     ) { try StoredTensors.open(path: path) }
   }
 }

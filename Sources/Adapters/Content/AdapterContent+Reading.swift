@@ -128,13 +128,14 @@ extension NormWindows {
   /// Checks windows of any format (Adapter §1.5).
   init(input: [Double], projection: [Double], capacity: Int?, _ fields: Fields) throws {
     let capacity = capacity ?? NormWindows.defaultCapacity
+    let most = min(capacity, NormWindows.maximumLength)
     for (window, values) in [("input", input), ("projection", projection)] {
       for value in values where !(value.isFinite && value >= 0) {
         try fields.broken(.badNorm(window: window, found: "\(value)"), rule: "Adapter §1.5")
       }
-      if values.count > capacity {
+      if values.count > most {
         try fields.broken(
-          .windowTooLong(window: window, found: values.count, capacity: capacity),
+          .windowTooLong(window: window, found: values.count, capacity: most),
           rule: "Adapter §1.5")
       }
     }

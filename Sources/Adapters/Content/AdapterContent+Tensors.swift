@@ -14,10 +14,11 @@ extension AdapterContent {
   ) throws -> UncheckedAdapter? {
     var unclaimed = Set(source.tensors.map(\.name))
     let joined = try blocks.compactMap { block -> Block? in
+      // A few bytes can declare millions of blocks and pairs.
+      if check.isFull { return nil }
       func factor(_ join: Factor.Join, _ name: (Int, Int) -> String) throws -> Factor? {
-        let pieces = try (0..<block.pairs).compactMap { pair -> TensorReference? in
-          // A few bytes can declare millions of pairs.
-          if check.isFull { return nil }
+        var pieces: [TensorReference] = []
+        for pair in 0..<block.pairs {
           let tensor = FactorName.tensor(block.name, name(pair, block.pairs))
           guard let index = source.index(of: tensor) else {
             try check.broken(
@@ -27,13 +28,22 @@ extension AdapterContent {
             return nil
           }
           unclaimed.remove(tensor)
-          return TensorReference(source: source, index: index)
+          pieces.append(TensorReference(source: source, index: index))
         }
-        guard pieces.count == block.pairs else { return nil }
         return try check.attempt("Adapter §1.3") { try Factor(pieces, join: join) }
       }
       let (a, b) = (try factor(.rows, FactorName.a), try factor(.columns, FactorName.b))
       guard let a, let b else { return nil }
+      if let base = block.base, base.statistics != nil,
+        base.tensor.shape != [b.rows, a.columns]
+      {
+        try check.broken(
+          ContentError(
+            path: path, owner: "block '\(block.name)'", rule: "Adapter §1.6",
+            reason: .badValue(
+              key: "shape", found: "\(base.tensor.shape)",
+              expected: "\([b.rows, a.columns]), where there are statistics")))
+      }
       return try check.attempt("Adapter §1.3") {
         try Block(
           name: block.name, a: a, b: b, scaling: block.scaling, windows: block.windows,

@@ -100,8 +100,7 @@ public struct ContentError: RuleViolation, Equatable {
       case .missingTensor(let name): "tensor '\(name)' is not in the file"
       case .unexpectedTensors(let names):
         "\(names.count) \(names.count == 1 ? "tensor belongs" : "tensors belong") to no block: "
-          + names.prefix(20).map { "'\($0)'" }.joined(separator: ", ")
-          + (names.count > 20 ? ", …" : "")
+          + names.listed { "'\($0)'" }
       case .unorderedTensors: "tensors are not in the order of the blocks"
       case .badPositions(let found):
         "the blocks' positions are not 0 to n − 1 (found \(found.prefix(20)))"

@@ -66,7 +66,9 @@ package struct InputProbe {
     case .folder: "a folder without adapter_config.json or reslora_config.json"
     case .safetensors, .torch: "a checkpoint"
     case .container: "a container"
-    case .hdf5: "an HDF5 file that is no adapter of ours"
+    case .hdf5(let file):
+      HDF5Layout.format(of: file).map { "an HDF5 file of the format '\($0.escapedForTerminal)'" }
+        ?? "an HDF5 file that states no format"
     case .json: "a JSON text"
     }
   }
@@ -97,9 +99,11 @@ extension InputProbe.Content {
       self = .json(file)
     } else if let other = InputProbe.knownOther(prefix) {
       throw AdapterError.notAnAdapter(source: file.path, found: other)
-    } else {
-      // Whatever else it is, it is read as safetensors, whose errors say what is wrong with it.
+    } else if InputProbe.mayBeSafetensors(prefix, file.path) {
+      // Its errors say what is wrong with it.
       self = .safetensors(try SafetensorsFile(file: file))
+    } else {
+      throw AdapterError.unknownFormat(source: file.path)
     }
   }
 }
@@ -121,6 +125,13 @@ extension InputProbe {
     let start = prefix.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
     return (start == UInt8(ascii: "{") || start == UInt8(ascii: "["))
       && !prefix.prefix(8).contains(0)
+  }
+
+  /// Whether a file is, or was before it was damaged, a safetensors file: by its ninth byte, which
+  /// begins the header's JSON text, or else by its name.
+  fileprivate static func mayBeSafetensors(_ prefix: [UInt8], _ path: String) -> Bool {
+    prefix.count > 8 && prefix[8] == UInt8(ascii: "{")
+      || Paths.fileExtension(of: path).lowercased() == "safetensors"
   }
 
   /// Formats that are recognised only to say that they are not read.

@@ -65,8 +65,7 @@ public struct SidecarError: DiagnosableError, Equatable {
         "'\(key)' contradicts tensor '\(tensor)' (found \(found), expected \(expected))"
       case .unexpectedTensors(let names):
         "\(names.count) \(names.count == 1 ? "tensor is" : "tensors are") no part of the adapter it "
-          + "describes: \(names.prefix(20).map { "'\($0)'" }.joined(separator: ", "))"
-          + (names.count > 20 ? ", …" : "")
+          + "describes: \(names.listed { "'\($0)'" })"
       }
     }
   }

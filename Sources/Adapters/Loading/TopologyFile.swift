@@ -11,6 +11,12 @@ public struct TopologyFile: Sendable {
   let reach: PredecessorCount?
   private let links: [TensorName: TensorName?]
 
+  /// Whether a JSON text says which block follows which, and so is no norm windows.
+  static func matches(_ probe: InputProbe) -> Bool {
+    guard probe.isJSON, let file = try? SidecarFile(path: probe.path) else { return false }
+    return file.object["previous"]?.object != nil
+  }
+
   /// Reads a topology file.
   ///
   /// - Throws: `SidecarError`, errors of reading.

@@ -58,6 +58,16 @@ public struct WindowsFile: Sendable {
     }
   }
 
+  /// Refuses a topology file, which is JSON as well.
+  package static func refuseTopology(_ probe: InputProbe) throws {
+    guard TopologyFile.matches(probe) else { return }
+    throw SidecarError(
+      path: probe.path,
+      reason: .unsupported(
+        "a topology file, which says nothing by itself",
+        advice: "pass it beside an adapter with --topology-file"))
+  }
+
   /// The name of the format of a file that can be nothing but norm windows; nil for others.
   package static func format(of probe: InputProbe) -> String? {
     if probe.isJSON { return jsonFormat }
@@ -149,11 +159,12 @@ public struct WindowsFile: Sendable {
     _ name: TensorName, _ windows: NormWindows, within capacity: Int, path: String
   ) throws(SidecarError) {
     for (kind, window) in [("input", windows.input), ("projection", windows.projection)]
-    where window.values.count > capacity {
+    where window.values.count > min(capacity, NormWindows.maximumLength) {
       throw SidecarError(
         path: path,
         reason: .windowTooLong(
-          block: name, kind: kind, found: window.values.count, capacity: capacity))
+          block: name, kind: kind, found: window.values.count,
+          capacity: min(capacity, NormWindows.maximumLength)))
     }
   }
 }

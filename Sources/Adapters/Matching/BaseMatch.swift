@@ -140,10 +140,10 @@ public struct BaseMatchError: DiagnosableError, Equatable {
   public var description: String {
     "\(base.escapedForTerminal): \(faults.count) of the adapter's blocks "
       + "\(faults.count == 1 ? "does" : "do") not fit: "
-      + faults.map(\.description).joined(separator: "; ")
+      + faults.listed(separator: "; ", \.description)
       + (faults.allSatisfy(\.isMissing)
-        ? "; fold --allow-unmatched leaves such blocks out, except under bw, which needs every weight"
-        : "")
+        ? "; is this the right base? fold --allow-unmatched leaves such blocks out, except under bw, "
+          + "which needs every weight" : "")
   }
 
   /// Why one block does not fit.

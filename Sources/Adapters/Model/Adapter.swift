@@ -59,7 +59,7 @@ public struct Adapter: Sendable {
   /// The same adapter with what is known of its base weights, block by block.
   ///
   /// - Throws: `AdapterError`, which the same blocks do not give.
-  package func withBaseWeights(_ weights: [BaseWeight]) throws(AdapterError) -> Adapter {
+  package func withBaseWeights(_ weights: [BaseWeight?]) throws(AdapterError) -> Adapter {
     var blocks = blocks
     for (position, weight) in weights.enumerated() { blocks[position].base = weight }
     return try Adapter(

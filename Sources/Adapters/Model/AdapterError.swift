@@ -37,6 +37,8 @@ public enum AdapterError: DiagnosableError, Equatable {
   /// Linked blocks whose shapes do not allow the link.
   case linkMismatch(
     block: TensorName, predecessor: TensorName, what: String, found: Int, expected: Int)
+  /// A file whose first bytes belong to no format that is read.
+  case unknownFormat(source: String)
   /// An adapter with links, and a format that holds none.
   case notPlain(format: String, structure: Structure)
   /// Several pairs on one linear, and a format that holds one.
@@ -60,6 +62,9 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .notAnAdapter(let source, let found):
       "\(source.escapedForTerminal): no adapter (found \(found), expected a PEFT folder, a published "
         + "ResLoRA checkpoint, or a .reslora, HDF5 or safetensors file of ours)"
+    case .unknownFormat(let source):
+      "\(source.escapedForTerminal): of no format known here, or its beginning is damaged (expected "
+        + "safetensors, .reslora, HDF5, a checkpoint of torch.save, or JSON)"
     case .notACheckpoint(let source, let found):
       "\(source.escapedForTerminal): no base checkpoint (found \(found), expected a safetensors file "
         + "or a folder of them)"

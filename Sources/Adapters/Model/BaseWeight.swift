@@ -16,6 +16,11 @@ public struct BaseWeight: Sendable, Equatable {
     self.statistics = statistics
   }
 
+  /// The same weight of which nothing was computed.
+  package var withoutStatistics: BaseWeight {
+    BaseWeight(tensor: tensor, sha256: sha256, statistics: nil)
+  }
+
   /// Inner products of a weight with the factors beside it (Merging §4.5).
   public struct Statistics: Sendable, Equatable {
     /// `‖W‖²`

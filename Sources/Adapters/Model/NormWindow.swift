@@ -17,6 +17,9 @@ public struct NormWindows: Sendable, Equatable {
   /// How many norms a window holds where nothing else is said.
   public static let defaultCapacity = 100
 
+  /// The most norms of one window, whatever its capacity (Adapter §1.5).
+  package static let maximumLength = 1 << 20
+
   /// Norms of the input, `‖x‖`.
   public let input: NormWindow
   /// Norms of the projection, `‖A x‖`.

@@ -18,4 +18,9 @@ public struct Provenance: Sendable {
     self.metadata = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     self.attachments = attachments
   }
+
+  /// The same for another adapter, which attachments are not about (Container §3.1).
+  package var ofAnotherAdapter: Provenance {
+    Provenance(baseModel: baseModel, metadata: metadata)
+  }
 }

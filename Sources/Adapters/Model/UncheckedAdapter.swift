@@ -35,6 +35,11 @@ package struct UncheckedAdapter {
     if let file = overrides.windows {
       try file.apply(to: &description.blocks, capacity: windowCapacity)
     }
+    if overrides.areGiven, !provenance.attachments.isEmpty {
+      description.provenance = provenance.ofAnotherAdapter
+      description.notes.append(
+        "chunks of others: left out, they are about the adapter without what is stated beside it")
+    }
     return try description.checked()
   }
 
@@ -56,7 +61,7 @@ package struct UncheckedAdapter {
     guard let structure else {
       throw AdapterError.unstated(
         source: label, what: "structure (plain, is, bs or ms)",
-        advice: "put the reslora_config.json beside it or pass --topology FILE")
+        advice: "put the reslora_config.json beside it or pass --topology-file FILE")
     }
     let needsReach = structure == .blockShortcut || structure == .middleShortcut
     guard let reach = reach ?? (needsReach ? nil : .all) else {
@@ -73,7 +78,7 @@ package struct UncheckedAdapter {
         "topology inferred from names (the source stores none): \(chains.count) "
           + "\(chains.count == 1 ? "chain" : "chains") of "
           + chains.map { "\($0.count)" }.joined(separator: ", ")
-          + " blocks, root \(topology.root.rawValue); --topology FILE overrides it")
+          + " blocks, root \(topology.root.rawValue); --topology-file FILE overrides it")
     }
     return try Adapter(
       label: label, format: format, blocks: blocks, topology: topology, provenance: provenance,
@@ -83,7 +88,7 @@ package struct UncheckedAdapter {
 
 /// What a user states beside an adapter, each overriding what the source says.
 public struct AdapterOverrides: Sendable {
-  /// `--topology FILE`
+  /// `--topology-file FILE`
   public var topology: TopologyFile?
   /// `--root`
   public var root: RootRule?
@@ -91,6 +96,9 @@ public struct AdapterOverrides: Sendable {
   public var reach: PredecessorCount?
   /// `--windows FILE`
   public var windows: WindowsFile?
+
+  /// Whether anything is stated.
+  var areGiven: Bool { topology != nil || root != nil || reach != nil || windows != nil }
 
   /// No overrides, or those given.
   public init(

@@ -8,9 +8,6 @@ enum HDF5Windows {
   static let format = "reslora-windows"
   static let version = 1
 
-  /// The most norms of a window that are read.
-  private static let limit = 1 << 20
-
   /// The windows of a block's group; none where it has none.
   static func read(_ block: HDF5Group, _ owner: Fields) throws -> NormWindows {
     guard let group = try block.group("windows") else { return NormWindows() }
@@ -20,8 +17,8 @@ enum HDF5Windows {
       in: group, links: ["input", "projection"].contains, attributes: ["capacity"],
       path: owner.path, check: owner.check)
     return try NormWindows(
-      input: group.dataset("input")?.doubles(limit: limit) ?? [],
-      projection: group.dataset("projection")?.doubles(limit: limit) ?? [],
+      input: group.dataset("input")?.doubles(limit: NormWindows.maximumLength) ?? [],
+      projection: group.dataset("projection")?.doubles(limit: NormWindows.maximumLength) ?? [],
       capacity: fields.integer("capacity", in: 1...Int.max), fields)
   }
 

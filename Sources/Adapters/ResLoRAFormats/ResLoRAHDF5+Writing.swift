@@ -1,3 +1,4 @@
+internal import ByteIO
 internal import HDF5
 internal import Synchronization
 internal import Tensors
@@ -9,6 +10,7 @@ extension ResLoRAHDF5: WritableAdapterFormat {
   static func write(_ file: AdapterFileContent, to path: String, _ options: WriteOptions) throws {
     let content = file.content
     let total = file.byteCount
+    try Paths.requireSpace(total, at: path)
     let done = Atomic<Int>(0)
     try HDF5Writer.write(
       to: path, replacing: options.replacing, threads: options.threads,

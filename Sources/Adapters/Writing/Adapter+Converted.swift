@@ -5,7 +5,7 @@ extension Adapter {
   /// it is read; the same adapter where all are of that dtype.
   ///
   /// Statistics of base weights hold for exactly the factors they were computed with (Adapter §1.6),
-  /// so they are left out where one of these changes.
+  /// so they are left out where one of these changes; attachments are left out.
   ///
   /// - Throws: `AdapterError`; reading a factor throws `AdapterError.overflow` for an element that
   ///   does not fit.
@@ -30,19 +30,13 @@ extension Adapter {
         windows: block.windows, base: holds ? block.base : block.base?.withoutStatistics)
     }
     return try Adapter(
-      label: label, format: format, blocks: converted, topology: topology, provenance: provenance,
-      details: details, notes: notes)
+      label: label, format: format, blocks: converted, topology: topology,
+      provenance: provenance.ofAnotherAdapter, details: details, notes: notes)
   }
 }
 
 extension Block {
   fileprivate func isStored(in dtype: DType) -> Bool {
     (a.pieces + b.pieces).allSatisfy { $0.info.dtype == dtype }
-  }
-}
-
-extension BaseWeight {
-  fileprivate var withoutStatistics: BaseWeight {
-    BaseWeight(tensor: tensor, sha256: sha256, statistics: nil)
   }
 }

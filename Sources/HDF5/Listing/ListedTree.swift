@@ -5,6 +5,7 @@ struct ListedTree {
   private var message: ListingReader
   private let store: FileStore
   private let limits: ListingLimits
+  private var pathBytes = 0
 
   init(message: ListingReader, store: FileStore, limits: ListingLimits) {
     self.message = message
@@ -30,6 +31,10 @@ struct ListedTree {
   private mutating func object(path: String, depth: Int) throws(LibraryFailure)
     -> HDF5LinkedObject
   {
+    pathBytes += path.utf8.count
+    guard pathBytes <= limits.pathBytes else {
+      throw LibraryFailure(.tooMany(what: "bytes of paths", limit: limits.pathBytes))
+    }
     switch Lister.Kind(rawValue: try message.byte()) {
     case .group:
       guard depth <= limits.depth else { throw ListingReader.nonsense("groups too deep") }

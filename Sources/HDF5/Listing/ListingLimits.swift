@@ -9,9 +9,11 @@ struct ListingLimits {
   /// Bytes of a link's or attribute's name: 4 KiB, each byte escaped (Adapter in HDF5 §1.4).
   var nameSize = 3 * 4096
   /// Bytes of all attributes' values.
-  var attributeBytes = 16 << 20
+  var attributeBytes = 64 << 20
   /// Filters of one dataset.
   var filters = 32
+  /// Bytes of the paths of all objects, which say the names of their groups again.
+  var pathBytes = 256 << 20
   /// Bytes of the message.
   var messageBytes = 128 << 20
 }

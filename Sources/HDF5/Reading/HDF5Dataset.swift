@@ -225,7 +225,7 @@ public final class HDF5Dataset: Sendable {
     let isWhole =
       target.range.lowerBound <= slice.bounds.lowerBound
       && target.range.upperBound >= slice.bounds.upperBound
-    if let entry = store.cache[key] { return copy(entry.bytes) }
+    if let entry = store.cache[key] { return withExtendedLifetime(entry) { copy(entry.bytes) } }
     try store.withDecoder { decoder in
       if isWhole, slice.isContiguous {
         let bytes = target.part(slice.bounds.lowerBound, count: slice.bounds.count)
@@ -237,7 +237,7 @@ public final class HDF5Dataset: Sendable {
       } else {
         let entry = try ChunkCache.Entry(count: grid.chunkSize) { try decode(decoder, into: $0) }
         store.cache.insert(entry, for: key)
-        copy(entry.bytes)
+        withExtendedLifetime(entry) { copy(entry.bytes) }
       }
     }
   }

@@ -49,6 +49,8 @@ struct ChunkCollector {
   /// Whether chunks go through filters, which change their size.
   let isFiltered: Bool
   private(set) var chunks: [StoredChunk] = []
+  /// How many the index has named, those that are left out as well.
+  private var taken = 0
 
   init(image: FileImage, grid: ChunkGrid, isFiltered: Bool) {
     self.image = image
@@ -60,6 +62,11 @@ struct ChunkCollector {
   mutating func take(
     at place: [UInt64], address: UInt64, size: UInt64? = nil, mask: UInt32 = 0
   ) throws(LibraryFailure) {
+    // A damaged index can name the same places again and again.
+    taken += 1
+    guard taken <= 4 * ChunkTable.limit else {
+      throw LibraryFailure(.tooMany(what: "chunks in its index", limit: 4 * ChunkTable.limit))
+    }
     // Places beyond the edge are left from when the dataset was larger.
     guard !image.isUndefined(address), let index = grid.index(of: place) else { return }
     guard chunks.count < ChunkTable.limit else {

@@ -24,7 +24,7 @@ enum StorageLayout {
   }
 
   /// The largest chunk that is read, in bytes.
-  static let chunkLimit = 256 << 20
+  static let chunkLimit = 64 << 20
 
   /// Reads the layout of a dataset of elements of `elementSize` bytes.
   ///

@@ -30,13 +30,7 @@ public final class HDF5DatasetWriter {
       offset = 0
       return
     }
-    let address = try session.library(object) { library in UInt64(library.H5Dget_offset(id)) }
-    guard let position = Int(exactly: address) else {
-      throw HDF5Error(
-        path: session.output.path, object: object,
-        reason: .writing(operation: "create it", text: "the library gave it no place"))
-    }
-    offset = position
+    offset = try session.place(of: id, object)
   }
 
   /// The most pieces that are in memory at once.

@@ -156,10 +156,8 @@ public final class HDF5GroupWriter {
       return (try create(name, type: type.id, shape: [], chunk: nil, library), .dataset)
     }
     try session.using(opened) { id in
-      let offset = try session.library(object) { library in
-        UInt64(library.H5Dget_offset(id))
-      }
-      try bytes.withUnsafeBytes { try session.output.write($0, at: Int(offset)) }
+      let offset = try session.place(of: id, object)
+      try bytes.withUnsafeBytes { try session.output.write($0, at: offset) }
     }
     written.texts.append((name, text))
   }

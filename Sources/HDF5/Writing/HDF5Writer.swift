@@ -115,6 +115,17 @@ final class WriterSession {
     }
   }
 
+  /// Where the data of a contiguous dataset go.
+  func place(of dataset: hid_t, _ object: HDF5Object) throws -> Int {
+    let address = try library(object) { library in UInt64(library.H5Dget_offset(dataset)) }
+    guard let offset = Int(exactly: address) else {
+      throw HDF5Error(
+        path: output.path, object: object,
+        reason: .writing(operation: "create it", text: "the library gave it no place"))
+    }
+    return offset
+  }
+
   /// Throws once a write has failed, which the library is not told.
   func check() throws {
     guard failure.pointee != 0 else { return }

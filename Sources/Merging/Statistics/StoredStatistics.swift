@@ -41,6 +41,26 @@ extension BaseStatistics {
 }
 
 extension Adapter {
+  /// The adapter without stored statistics that do not go with its links: those that name a block
+  /// which is no predecessor, or lack one that a merge needs.
+  ///
+  /// - Throws: `AdapterError`, which the same blocks do not give.
+  public func droppingForeignStatistics() throws -> Adapter {
+    try withBaseWeights(
+      blocks.indices.map { position in
+        guard let base = blocks[position].base, let statistics = base.statistics else {
+          return blocks[position].base
+        }
+        let needed = BaseStatistics.linked(self, position).map { blocks[$0].name }
+        let allowed = Set(
+          sequence(first: position) { topology.previous[$0] }.map { blocks[$0].name })
+        let fits =
+          needed.allSatisfy { statistics.cross[$0] != nil }
+          && allowed.isSuperset(of: statistics.cross.keys)
+        return fits ? base : base.withoutStatistics
+      })
+  }
+
   /// The adapter with what is known of the weights of `inputs.base` beside each block: its tensor,
   /// the SHA-256 of it, and the statistics that let `bw` run without the base (Adapter §1.6).
   ///

@@ -4,6 +4,7 @@ import ArgumentParser
 import ByteIO
 import Contents
 import Merging
+import ResLoRAContainer
 import Safetensors
 import Tensors
 
@@ -72,17 +73,27 @@ struct ConvertCommand: ParsableCommand {
     }
     try storage.checkCompression(for: format)
     try format.checkOutput(at: output, replacing: target.force)
-    try format.check(AdapterFileContent(adapter), for: output)
+    var converted = source.areGiven ? try adapter.droppingForeignStatistics() : adapter
+    try format.check(AdapterFileContent(converted), for: output)
     var warnings: [String] = []
-    var converted = try target.dtype.map { try adapter.converted(to: $0.dtype) } ?? adapter
+    if let dtype = target.dtype { converted = try converted.converted(to: dtype.dtype) }
     if let base {
       let checkpoint = try BaseCheckpoint(path: base)
       warnings += checkpoint.warnings
       var inputs = MergeInputs(base: checkpoint.source, threads: common.threadCount)
       inputs.progress = { try bar.update($0, of: $1) }
       converted = try converted.recordingBase(inputs)
+      let others = zip(adapter.blocks, converted.blocks).filter { before, after in
+        before.base.map { $0.sha256 != after.base?.sha256 } ?? false
+      }
+      warnings += MergeOptions.warnings(ofOtherBase: others.map { $0.0.name })
     } else {
       warnings += droppedStatistics(adapter, converted)
+    }
+    if converted.provenance.attachments.count < adapter.provenance.attachments.count {
+      warnings += adapter.provenance.attachments.map {
+        "chunk '\($0.type)': left out, it is about the adapter in its own dtype"
+      }
     }
     let file = try AdapterFileContent(converted)
     if !target.isDryRun {
@@ -93,7 +104,7 @@ struct ConvertCommand: ParsableCommand {
       notes: adapter.notes, warnings: warnings + format.losses(of: file))
   }
 
-  /// What another dtype takes from an adapter.
+  /// What another dtype or other links take from an adapter.
   private func droppedStatistics(_ adapter: Adapter, _ converted: Adapter) -> [String] {
     func count(_ adapter: Adapter) -> Int {
       adapter.blocks.filter { $0.base?.statistics != nil }.count
@@ -103,23 +114,24 @@ struct ConvertCommand: ParsableCommand {
       ? []
       : [
         "statistics of the base weights of \(dropped) blocks: left out, they hold for the factors "
-          + "before --dtype; --base records new ones"
+          + "and links before; --base records new ones"
       ]
   }
 
   private func convert(_ file: ActivationFile, _ bar: ProgressBar) throws -> Result {
     try refuseAdapterOptions("activations")
-    let format = try fileFormat(among: ["safetensors", "hdf5"], for: "activations")
+    let name = try fileFormat(among: ["safetensors", "hdf5"], for: "activations")
+    let format: ActivationFile.OutputFormat = name == "hdf5" ? .hdf5 : .safetensors
     try OutputFile.check(path: output, replacing: target.force)
+    try file.check(format, for: output)
     if !target.isDryRun {
       try file.write(
-        to: output, format == "hdf5" ? .hdf5 : .safetensors, replacing: target.force,
-        threads: common.threadCount
+        to: output, format, replacing: target.force, threads: common.threadCount
       ) { try bar.update($0, of: $1) }
     }
     return Result(
       kind: "activations", from: file.format,
-      to: format == "hdf5" ? "activations in HDF5" : "activations in safetensors",
+      to: format == .hdf5 ? "activations in HDF5" : "activations in safetensors",
       byteCount: file.matrices.byteCount)
   }
 

@@ -42,7 +42,7 @@ struct FoldCommandReport {
     if !unmatched.isEmpty {
       lines.append(
         "left out \(unmatched.count) blocks without a base weight: "
-          + unmatched.map { "'\($0)'" }.joined(separator: ", "))
+          + unmatched.listed { "'\($0)'" })
     }
     return lines
   }

@@ -55,7 +55,7 @@ struct ValidateCommand: ParsableCommand {
       result.isValid ? "valid" : errors == 1 ? "1 rule broken" : "\(errors) rules broken"
     var text =
       "\(Style.bold(result.path.escapedForTerminal)): "
-      + "\(result.format ?? "not recognised"): \(verdict)\n"
+      + "\(result.format ?? "not readable"): \(verdict)\n"
     for violation in result.violations {
       let word = violation.severity == .error ? "" : "warning: "
       // Messages of our own rules end with the section already.

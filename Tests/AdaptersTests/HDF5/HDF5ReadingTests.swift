@@ -153,14 +153,16 @@ import Testing
 
   @Test("another file of ours is no adapter")
   func otherFormat() throws {
-    for changes: TestHDF5Adapter.Changes in [
-      ["/@format": nil], ["/@format": .attribute(.string("reslora"))],
-      ["/@format": .attribute(.integer(1))],
-    ] {
+    let stated: [(HDF5Value?, String)] = [
+      (nil, "that states no format"), (.string("reslora"), "of the format 'reslora'"),
+      (.integer(1), "that states no format"),
+    ]
+    for (format, found) in stated {
+      let changes: TestHDF5Adapter.Changes = ["/@format": format.map { .attribute($0) }]
       let path = try test.write(changes)
       #expect(
         throws: AdapterError.notAnAdapter(
-          source: path, found: "an HDF5 file that is no adapter of ours")
+          source: path, found: "an HDF5 file \(found)")
       ) { try Adapter(path: path) }
     }
   }

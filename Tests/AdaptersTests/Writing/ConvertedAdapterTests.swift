@@ -139,7 +139,7 @@ import Testing
   private func linked() throws -> Adapter {
     func base(_ block: String, _ cross: String) -> String {
       TestDescription.base([
-        "tensor": "\"\(block).weight\"",
+        "tensor": "\"\(block).weight\"", "shape": "[4, 4]",
         "statistics": "{\"squared_norm\": 2, \"cross\": {\(cross)}}",
       ])
     }
