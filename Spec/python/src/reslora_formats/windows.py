@@ -22,6 +22,7 @@ from .validity import check_name, check_windows
 
 FORMAT = "reslora-windows"
 SECTION = "Merging §3.5"
+LAYOUTS = ("json", "hdf5")
 
 
 def read_windows(
@@ -54,7 +55,7 @@ def write_windows(
 
     A file that is there is replaced once the new one is whole.
     """
-    layout = layout_to_write(path, format, ("json", "hdf5"))
+    layout = layout_to_write(path, format, LAYOUTS)
     file = str(path)
     for name, value in windows.items():
         check_name(name, "name of a block", file)
