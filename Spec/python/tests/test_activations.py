@@ -177,7 +177,6 @@ def test_malformed_safetensors(tmp_path):
 
 
 HEADERS = {
-    "short": b"\1\0\0",
     "length": b"\xff" * 8 + b"{}",
     "no object": b"\2\0\0\0\0\0\0\0[]",
     "space first": b"\3\0\0\0\0\0\0\0 {}",
@@ -282,3 +281,17 @@ def test_malformed_windows(tmp_path, text):
     with pytest.raises(FormatError) as caught:
         read_windows(tmp_path / "w.json")
     assert caught.value.section in ("Merging §3.5", "Adapter §1.2")
+
+
+def test_extensions_are_checked_before_rows(tmp_path):
+    with pytest.raises(FormatError, match="extension"):
+        ActivationsWriter(tmp_path / "x.json", {"q": "a"})
+    with pytest.raises(ValueError, match="format 'json'"):
+        ActivationsWriter(tmp_path / "x.h5", {"q": "a"}, format="json")
+
+
+@pytest.mark.parametrize(("structure", "kind"), [("is", "input"), ("ms", "projection")])
+def test_windows_of_samples_are_enough_to_merge(structure, kind):
+    for block in make_sample(structure, windows=True).blocks:
+        norms = getattr(block.windows, kind)
+        assert norms and all(0 < norm < 100 for norm in norms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -133,3 +134,59 @@ def test_as_a_module(tmp_path):
 def test_torch_is_not_imported():
     code = "import sys, reslora_formats; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=True)
+
+
+def test_outputs_that_exist(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make = ["make-sample", "a.h5"]
+    assert run(capsys, *make) == (0, "", "")
+    before = (tmp_path / "a.h5").read_bytes()
+    run(capsys, "make-sample", "b.safetensors", "--seed", 1)
+    (tmp_path / "link.h5").symlink_to("a.h5")
+    (tmp_path / "dangling.h5").symlink_to("absent.h5")
+    for arguments in (make, [*make[:1], "dangling.h5"], ["convert", "b.safetensors", "a.h5"]):
+        status, out, err = run(capsys, *arguments)
+        assert (status, out) == (2, "") and err.count("\n") == 1
+        assert f"{arguments[-1]}: exists, and is replaced only with --force" in err
+    for output in ("a.h5", "./a.h5", "link.h5"):
+        for force in ([], ["--force"]):
+            status, out, err = run(capsys, "convert", "a.h5", output, *force)
+            assert (status, out) == (2, "") and f"{output}: is the input" in err
+    assert (tmp_path / "a.h5").read_bytes() == before
+    assert run(capsys, "convert", "b.safetensors", "a.h5", "--force") == (0, "", "")
+    assert read_adapter("a.h5") == read_adapter("b.safetensors")
+    assert run(capsys, *make, "--force") == (0, "", "")
+    assert (tmp_path / "a.h5").read_bytes() == before
+
+
+def test_errors_name_the_output(tmp_path, capsys):
+    output = tmp_path / "absent" / "x.h5"
+    for kind in ("adapter", "windows", "activations"):
+        found = run(capsys, "make-sample", output, "--kind", kind)
+        assert found == (1, "", f"error: {output}: No such file or directory\n")
+    folder = tmp_path / "folder.h5"
+    folder.mkdir()
+    found = run(capsys, "make-sample", folder, "--force")
+    assert found == (1, "", f"error: {folder}: Is a directory\n")
+    assert list(tmp_path.iterdir()) == [folder]
+    status, out, err = run(capsys, "make-sample", tmp_path / "x")
+    assert (status, out) == (2, "")
+    assert "x: extension (found none, expected one of .safetensors, .h5," in err and "[" not in err
+
+
+@pytest.mark.parametrize("content", ["", "import numpy as np\n", "\n\nimport x\n", "hi\n", "\0" * 99])
+def test_unknown_contents(tmp_path, capsys, content):
+    path = tmp_path / "x"
+    path.write_text(content)
+    expected = "expected safetensors, HDF5, .reslora or JSON"
+    found = "" if content else "found an empty file, "
+    text = f"error: {path}: not a file of a known format ({found}{expected})\n"
+    for arguments in (["dump", path], ["convert", path, tmp_path / "y.h5"]):
+        assert run(capsys, *arguments) == (1, "", text)
+
+
+def test_no_regular_file(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        found = run(capsys, "dump", path)
+        assert found == (1, "", f"error: {path}: not a regular file\n")

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: hooks are n
 from torch import nn  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
-from reslora_formats import read_activations, read_adapter, read_windows  # noqa: E402
+from reslora_formats import FormatError, read_activations, read_adapter, read_windows  # noqa: E402
 from reslora_formats.torch import ResLoRACollector  # noqa: E402
 
 IN, RANK, BATCH, LENGTH, LAYERS = 16, 3, 4, 6, 3
@@ -258,12 +258,12 @@ def test_mixed_precision(model):
 
 
 def test_half_batches_do_not_overflow():
-    layer = nn.Linear(8, 8).half()
+    model = nn.Sequential(nn.Linear(8, 8).half())
     A = torch.full((2, 8), 100.0).half()
-    with ResLoRACollector(layer, {"": (A, A.T.contiguous(), 1.0)}) as collector:
-        layer(torch.full((4, 8), 60_000.0).half())
-    assert collector.windows[""].input == [pytest.approx(60_000 * math.sqrt(32))]
-    assert collector.windows[""].projection == [pytest.approx(60_000 * 800 * math.sqrt(8))]
+    with ResLoRACollector(model, {"0": (A, A.T.contiguous(), 1.0)}) as collector:
+        model(torch.full((4, 8), 60_000.0).half())
+    assert collector.windows["0"].input == [pytest.approx(60_000 * math.sqrt(32))]
+    assert collector.windows["0"].projection == [pytest.approx(60_000 * 800 * math.sqrt(8))]
 
 
 def test_threads_do_not_mix(model):
@@ -469,14 +469,180 @@ def test_explicit_mapping():
         ResLoRACollector(model)
     with pytest.raises(ValueError, match="needs previous="):
         ResLoRACollector(model, mapping, structure="ms")
-    with pytest.raises(ValueError, match="no module 'x'"):
-        ResLoRACollector(model, {"x": mapping["0"]})
     links = {"0": None, "2": "0"}
     with ResLoRACollector(model, mapping, structure="ms", previous=links) as collector:
         model(torch.randn(3, 8))
     adapter = collector.adapter()
     assert adapter.structure == "ms" and adapter.blocks[1].previous == "0"
     assert all(len(block.windows.projection) == 1 for block in adapter.blocks)
+
+
+def A(*shape, dtype=torch.float32):
+    return torch.zeros(shape or (4, 16), dtype=dtype)
+
+
+def B(*shape, dtype=torch.float32):
+    return torch.zeros(shape or (8, 4), dtype=dtype)
+
+
+LINKS = {"0": None, "1": "0"}
+FORM = "expected (A, B, scaling) or ([(A, B), …], scaling))"
+DTYPE = "expected torch.float16 or torch.bfloat16 or torch.float32 or torch.float64) [Adapter §1.3]"
+IN_FACTORS = {
+    "two": ((A(), B()), f" (found (Tensor, Tensor), {FORM}"),
+    "one": (A(), f" (found Tensor, {FORM}"),
+    "no pairs": (([], 1.0), f" (found ([], float), {FORM}"),
+    "triples": (([(A(), B(), 1)], 1.0), f" (found ([(Tensor, Tensor, int)], float), {FORM}"),
+    "scaling": ((A(), 1.0, B()), ": scaling (found Tensor, expected a number) [Adapter §1.3]"),
+    "infinite": (
+        (A(), B(), math.inf), ": scaling (found inf, expected finite) [Adapter §1.3]",
+    ),
+    "int32": ((A(dtype=torch.int32), B(), 1), f": A (found torch.int32, {DTYPE}"),
+    "array": (
+        (A(), np.zeros((8, 4)), 1),
+        ": B (found ndarray, expected a torch tensor) [Adapter §1.3]",
+    ),
+    "swapped": (
+        (A(16, 4), B(4, 8), 1),
+        ": A (found shape [16, 4], expected [r, 16] for this linear) [Adapter §1.3]",
+    ),
+    "in": (
+        (A(4, 8), B(), 1),
+        ": A (found shape [4, 8], expected [r, 16] for this linear) [Adapter §1.3]",
+    ),
+    "second pair": (
+        ([(A(), B()), (A(), B(4, 4))], 1),
+        ": B of pair 1 (found shape [4, 4], expected [8, r] for this linear) [Adapter §1.3]",
+    ),
+    "dimensions": (
+        (A(16), B(), 1),
+        ": A (found shape [16], expected [r, 16] for this linear) [Adapter §1.3]",
+    ),
+    "rank": (
+        (A(), B(8, 3), 1),
+        ": rank of pair 0 (found B of rank 3, expected that of A, 4) [Adapter §1.3]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_FACTORS)
+def test_wrong_factors_are_found_before_training(name):
+    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(16, 8))
+    value, text = IN_FACTORS[name]
+    with pytest.raises(FormatError) as caught:
+        ResLoRACollector(model, {"0": (A(), B(), 1.0), "1": value})
+    assert str(caught.value) == f"factors: block '1'{text}"
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            {"previous": {"0": None, "1": "x"}},
+            "block '1': previous (found 'x', expected a block of the adapter) [Adapter §1.4]",
+        ),
+        (
+            {"previous": {"0": "1", "1": "0"}},
+            "block '0': previous (found a cycle of predecessors, "
+            "expected a chain that ends at a root) [Merging §3.2]",
+        ),
+        (
+            {"previous": {"0": None}},
+            "previous: '1' (found no entry, expected an entry for each block and for nothing else)",
+        ),
+        (
+            {"previous": {**LINKS, "x": None}},
+            "previous: 'x' (found no such block, "
+            "expected an entry for each block and for nothing else)",
+        ),
+        (
+            {"structure": "as"},
+            "structure (found as, expected plain or is or bs or ms) [Adapter §2.1]",
+        ),
+        ({"structure": ""}, "structure (found , expected plain or is or bs or ms) [Adapter §2.1]"),
+        ({"root": "both"}, "root (found both, expected self or none) [Adapter §2.1]"),
+        ({"pre_num": -2}, "pre_num (found -2, expected an integer from -1 on) [Adapter §2.1]"),
+        ({"capacity": 0}, "capacity (found 0, expected an integer from 1 on) [Adapter §1.5]"),
+        (
+            {"factors": {"0": (A(), B(), 1.0), "1": (A(2, 16), B(8, 2), 1.0)}},
+            "block '1': rank (found 2, expected 4 as its predecessor '0') [Merging §3.2]",
+        ),
+        (
+            {"factors": {}, "previous": {}},
+            "blocks (found none, expected at least one block) [Adapter §1.1]",
+        ),
+    ],
+)
+def test_wrong_arguments_are_found_before_training(arguments, text):
+    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(16, 8))
+    good = {
+        "factors": {name: (A(), B(), 1.0) for name in ("0", "1")},
+        "structure": "ms",
+        "previous": LINKS,
+    }
+    ResLoRACollector(model, **good).remove()
+    with pytest.raises(FormatError) as caught:
+        ResLoRACollector(model, **{**good, **arguments})
+    assert str(caught.value) == f"ResLoRACollector: {text}"
+
+
+def test_names_of_no_module():
+    with pytest.raises(FormatError) as caught:
+        ResLoRACollector(nn.Linear(16, 8), {"x": (A(), B(), 1.0)})
+    text = "factors: block 'x' (found no such module in the model, expected one)"
+    assert str(caught.value) == text
+
+
+def test_linears_with_transposed_weights():
+    class Conv1D(nn.Module):
+        """As in transformers: the weight is [in, out]."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(16, 8))
+
+        def forward(self, x):
+            return x @ self.weight
+
+    model = nn.Sequential(Conv1D())
+    with ResLoRACollector(model, {"0": (A(), B(), 1.0)}) as collector:
+        model(torch.ones(2, 16))
+    assert collector.adapter().blocks[0].in_features == 16
+    with pytest.raises(FormatError, match=r"found shape \[4, 8\], expected \[r, 16\]"):
+        ResLoRACollector(model, {"0": (A(4, 8), B(16, 4), 1.0)})
+
+
+def test_what_a_published_model_states_wrongly(model):
+    model.layer[0].query.pre_lora = nn.Linear(2, 2)
+    with pytest.raises(FormatError, match="model: block 'layer.0.query': pre_lora"):
+        ResLoRACollector(model)
+    with pytest.raises(FormatError, match="model: res_flag .found 7, expected 0, 1, 2 or 3"):
+        ResLoRACollector(Model(config=type("Own", (Config,), {"res_flag": 7})()))
+
+
+def test_a_model_whose_pairs_are_yet_to_be_used(model):
+    for layer in model.layer:
+        layer.query.cur_lora_index = layer.value.cur_lora_index = -1
+    with ResLoRACollector(model) as collector:
+        model(batch(0))
+    assert collector.forwards == 0
+    model.layer[1].query.loras[0].scaling = math.nan
+    with pytest.raises(FormatError, match="model: block 'layer.1.query': scaling"):
+        ResLoRACollector(model)
+
+
+def test_extensions_are_checked_before_anything_is_written(model, tmp_path):
+    with ResLoRACollector(model) as collector:
+        model(batch(0))
+        with collector.capture(training=True):
+            model(batch(0))
+    good = {"adapter": "a.h5", "activations": "x.h5", "windows": "w.json"}
+    for key, name in (("adapter", "t3"), ("activations", "x.json"), ("windows", "w.reslora")):
+        paths = {k: tmp_path / (name if k == key else v) for k, v in good.items()}
+        with pytest.raises(FormatError, match=f"{name}: extension .*one of [^\\[]*$"):
+            collector.save(**paths)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_call_past_the_model_is_reported(model):

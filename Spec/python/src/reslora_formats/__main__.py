@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     for flag in ("windows", "base", "metadata", "non-ascii-names"):
         command.add_argument(f"--{flag}", action="store_true")
 
+    for command in (commands.choices["convert"], commands.choices["make-sample"]):
+        command.add_argument("--force", action="store_true", help="replace an output that exists")
+
     commands.add_parser(
         "batch",
         help="run commands in one process: standard input has the arguments of one on each line, "
@@ -100,6 +103,22 @@ def run(arguments: argparse.Namespace) -> None:
         write_adapter(adapter, arguments.output, compression=arguments.compression)
 
 
+def fault_of_output(arguments: argparse.Namespace) -> str | None:
+    """Why the output cannot be written there, or None (Command line §1)."""
+    output = arguments.output
+    try:
+        layout_of_name(output, (*LAYOUTS, "json"))
+    except FormatError as error:
+        return str(error)
+    source = getattr(arguments, "input", None)
+    if source and os.path.exists(source) and os.path.exists(output):
+        if os.path.samefile(source, output):
+            return f"{output}: is the input"
+    if os.path.lexists(output) and not arguments.force:
+        return f"{output}: exists, and is replaced only with --force"
+    return None
+
+
 def convert(source: str, output: str, compression: str, notes: list[str]) -> None:
     """An adapter, windows or activations, whichever the source holds."""
     kind = kind_of(source)
@@ -120,10 +139,9 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.command == "batch":
         return batch(top)
     if arguments.command != "dump":
-        try:
-            layout_of_name(arguments.output, (*LAYOUTS, "json"))
-        except FormatError as error:
-            top.error(str(error))
+        fault = fault_of_output(arguments)
+        if fault is not None:
+            top.error(fault)
     if arguments.command == "make-sample" and not (
         1 <= arguments.pairs <= 100 and arguments.seed >= 0
     ):
@@ -137,7 +155,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"error: {one_line(str(error.filename))}: {error.strerror}", file=sys.stderr)
+        named = error.filename is not None
+        text = f"{error.filename}: {error.strerror}" if named else str(error)
+        print(f"error: {one_line(text)}", file=sys.stderr)
         return 1
     return 0
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from .description import by_bytes
 from .errors import FormatError
-from .files import Path, layout_of_content, layout_of_name
+from .files import Path, layout_of_content, layout_to_write
 from .model import Adapter
 from .tensor import STORAGE, Tensor
 from .validity import check_metadata, check_name
 
 FORMAT = "reslora-activations"
+LAYOUTS = ("safetensors", "hdf5")
 #: Bytes of rows that are in memory at once.
 PIECE_BYTES = 2**20
 
@@ -155,7 +156,9 @@ def read_activations(path: Path, *, notes: list[str] | None = None) -> Activatio
     elif layout == "safetensors":
         result = activations_safetensors.open_safetensors(path)
     else:
-        raise FormatError(path, "content", "Activations", layout, "safetensors or HDF5")
+        raise FormatError(
+            path, "content", found=layout, expected="activations in safetensors or HDF5"
+        )
     try:
         result.check()
     except BaseException:
@@ -174,7 +177,7 @@ def write_activations(
     """Writes matrices (arrays, or anything with ``rows``) in pieces of about 1 MiB.
 
     ``blocks`` tells the input of each block. ``format`` is ``safetensors`` or ``hdf5``, by default
-    what the extension says.
+    what the extension says. A file that is there is replaced once the new one is whole.
     """
     from . import activations_hdf5, activations_safetensors
 
@@ -182,17 +185,15 @@ def write_activations(
         name: value if hasattr(value, "rows") else TensorMatrix(Tensor.of(value))
         for name, value in inputs.items()
     }
-    layout = format or layout_of_name(path, ("safetensors", "hdf5"))
+    layout = layout_to_write(path, format, LAYOUTS)
     activations = Activations(
         by_bytes(matrices), by_bytes(dict(blocks)), dict(metadata or {}), str(path)
     )
     activations.check()
     if layout == "hdf5":
         activations_hdf5.write_hdf5(activations, path)
-    elif layout == "safetensors":
-        activations_safetensors.write_safetensors(activations, path)
     else:
-        raise ValueError(f"format {layout!r}, expected safetensors or hdf5")
+        activations_safetensors.write_safetensors(activations, path)
 
 
 def require_metadata_fits(activations: Activations, key: str) -> None:

@@ -10,7 +10,7 @@ from .container_reader import read_container
 from .container_writer import write_container
 from .description import Notes
 from .errors import FormatError
-from .files import Path, layout_of_content, layout_of_name
+from .files import Path, layout_of_content, layout_to_write
 from .model import Adapter
 from .validity import check_adapter
 
@@ -34,21 +34,21 @@ def read_adapter(path: Path, *, in_place: bool = False, notes: Notes | None = No
     elif layout == "safetensors":
         adapter = read_safetensors(path, notes, in_place)
     else:
-        raise FormatError(path, "content", "Adapter", layout, "an adapter in one of three layouts")
+        raise FormatError(
+            path, "content", found=layout, expected="an adapter in safetensors, HDF5 or .reslora"
+        )
     return checked(adapter, str(path))
 
 
 def write_adapter(
     adapter: Adapter, path: Path, format: str | None = None, *, compression: str = "auto"
 ) -> None:
-    """Writes an adapter; ``path`` is replaced once the new file is whole.
+    """Writes an adapter; a file that is there is replaced once the new one is whole.
 
     ``format`` is ``safetensors``, ``hdf5`` or ``container``, by default what the extension says.
     ``compression`` (``auto``, ``none``, ``zlib``, ``zstd``) is that of a container.
     """
-    layout = format or layout_of_name(path, LAYOUTS)
-    if layout not in LAYOUTS:
-        raise ValueError(f"format {layout!r}, expected one of {', '.join(LAYOUTS)}")
+    layout = layout_to_write(path, format, LAYOUTS)
     adapter = checked(adapter, str(path))
     if layout == "container":
         write_container(adapter, path, compression)

@@ -15,7 +15,7 @@ from . import container
 from .container import Chunk, TensorRecord
 from .description import Description, Notes
 from .errors import FormatError
-from .files import Path
+from .files import Path, open_regular
 from .model import Adapter
 from .tensor import Tensor
 
@@ -27,7 +27,7 @@ class ContainerReader:
 
     def __init__(self, path: Path) -> None:
         self.file = os.fspath(path)
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             # A mapping cannot be empty.
             self.bytes: memoryview = memoryview(

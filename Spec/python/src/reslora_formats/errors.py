@@ -9,14 +9,15 @@ class FormatError(ValueError):
     """A file, or an object to be written, breaks a rule of the Spec.
 
     ``file`` is the path (or ``"adapter"`` for an object in memory), ``what`` is at fault,
-    ``found`` and ``expected`` say how, and ``section`` is the rule, such as ``"Container §2.2"``.
+    ``found`` and ``expected`` say how, and ``section`` is the rule, such as ``"Container §2.2"``, or
+    None where no page has one.
     """
 
     def __init__(
         self,
         file: str | os.PathLike[str],
         what: str,
-        section: str,
+        section: str | None = None,
         found: object = None,
         expected: object = None,
     ) -> None:
@@ -33,7 +34,9 @@ class FormatError(ValueError):
         text = f"{self.file}: {what}"
         if details:
             text += f" ({', '.join(details)})"
-        super().__init__(one_line(f"{text} [{section}]"))
+        if section is not None:
+            text += f" [{section}]"
+        super().__init__(one_line(text))
 
 
 def shown(value: object) -> str:

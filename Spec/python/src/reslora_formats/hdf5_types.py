@@ -12,7 +12,7 @@ import numpy as np
 from h5py import h5a, h5d, h5f, h5p, h5s, h5t
 
 from .errors import FormatError
-from .files import HDF5_MAGIC, Path
+from .files import HDF5_MAGIC, Path, open_regular
 from .tensor import STORAGE, Tensor
 
 SECTION = "Adapter in HDF5"
@@ -106,7 +106,7 @@ def name_of_link(link: bytes, file: str) -> str:
 def reading(path: Path) -> Iterator[h5py.File]:
     """The file opened; it begins with its superblock, and what HDF5 refuses is a FormatError."""
     name = os.fspath(path)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         start = file.read(8)
     if start != HDF5_MAGIC:
         raise fail(name, "superblock", "1.1", start.hex(" "), HDF5_MAGIC.hex(" "))

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .activations import write_activations
-from .files import Path
+from .activations import LAYOUTS, write_activations
+from .files import Path, layout_to_write
 from .tensor import STORAGE, Tensor
 
 
@@ -114,8 +114,8 @@ class ActivationsWriter:
     """Writes activations whose rows come piece by piece; memory holds one piece.
 
     ``with ActivationsWriter(path, blocks) as writer: writer.add({"input": rows, …})``. The file
-    gets its name when the block ends well. Rows wait in a temporary file, because both layouts
-    store one matrix after the other and state their extents first.
+    gets its name when the block ends well; one that is there is replaced. Rows wait in a temporary
+    file, because both layouts store one matrix after the other and state their extents first.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class ActivationsWriter:
         self.path = path
         self.blocks = blocks
         self.metadata = metadata
-        self.format = format
+        self.format = layout_to_write(path, format, LAYOUTS)
         self.store = RowStore(folder)
 
     def add(self, rows: Mapping[str, Any]) -> None:

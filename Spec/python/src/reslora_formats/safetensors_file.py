@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from . import jsontext
 from .description import array_of, integer
 from .errors import FormatError
-from .files import Path
+from .files import MAX_HEADER, Path, open_regular
 from .tensor import STORAGE, Tensor
 from .validity import SAFETENSORS_DTYPES
 
-#: What the reference implementation accepts as a header.
-MAX_HEADER = 100_000_000
 BITS = {
     "BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8,
     "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
@@ -40,7 +38,7 @@ class SafetensorsFile:
     def __init__(self, path: Path, section: str) -> None:
         self.file = os.fspath(path)
         self.section = section
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size < 8:
                 raise self.fail("length of the header", f"a file of {size} bytes", "8 bytes")

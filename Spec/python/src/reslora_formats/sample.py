@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from .activations import Activations, TensorMatrix
-from .model import Adapter, BaseWeight, Block, NormWindows, Pair, Statistics
+from .model import DEFAULT_CAPACITY, Adapter, BaseWeight, Block, NormWindows, Pair, Statistics
 from .tensor import Tensor
 
 LAYERS = 3
@@ -20,6 +20,10 @@ ODD_NAMES = (
     "schicht.%d.aufmerksamkeit.gro\u0308ße",  # the same to the eye, other bytes
     "层/%d/注意%%力\t\"🙂\"",
 )
+
+
+#: Norms at the ends of float64.
+EXTREME_NORMS = [0.1, 1.0, 1e300, 5e-324, 0.0, 123456789.0]
 
 
 def make_sample(
@@ -87,15 +91,21 @@ def make_sample(
 
 
 def add_windows(adapter: Adapter, random: np.random.Generator) -> None:
-    """Windows of several kinds: both lists, one alone, none; a capacity that is not 100."""
+    """Windows of several kinds: both lists, one alone, none; a capacity that is not 100.
+
+    In is and ms every block has the list that ``bi`` takes (Merging §4.3), of moderate norms.
+    """
     for number, block in enumerate(adapter.blocks):
-        values = (100 * random.random((2, 7))).tolist()
-        if number % 4 == 0:
-            block.windows = NormWindows(values[0], values[1])
-        elif number % 4 == 1:
-            block.windows = NormWindows([0.1, 1.0, 1e300, 5e-324, 0.0, 123456789.0], [], 7)
-        elif number % 4 == 2:
-            block.windows = NormWindows([], values[1], 2**40)
+        inputs, projections = (100 * random.random((2, 7))).tolist()
+        kind = number % 4
+        capacity = {1: 7, 2: 2**40}.get(kind, DEFAULT_CAPACITY)
+        if adapter.structure == "is":
+            projections = (projections, EXTREME_NORMS, [], [])[kind]
+        else:
+            inputs = (inputs, EXTREME_NORMS, [], [])[kind]
+            if adapter.structure != "ms":
+                projections = (projections, [], projections, [])[kind]
+        block.windows = NormWindows(list(inputs), list(projections), capacity)
 
 
 def make_windows(seed: int = 0, *, non_ascii_names: bool = False) -> dict[str, NormWindows]:

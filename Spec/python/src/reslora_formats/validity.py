@@ -256,8 +256,8 @@ def check_cycles(adapter: Adapter, by_name: dict[str, Block], file: str) -> None
         while current is not None and current.name not in done:
             if current.name in path:
                 raise FormatError(
-                    file, f"block '{current.name}'", "Merging §3.2",
-                    "a cycle of predecessors", "a root",
+                    file, f"block '{current.name}': previous", "Merging §3.2",
+                    "a cycle of predecessors", "a chain that ends at a root",
                 )
             path[current.name] = None
             current = by_name[current.previous] if current.previous is not None else None

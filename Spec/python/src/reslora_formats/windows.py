@@ -9,12 +9,20 @@ from . import hdf5_types as hdf5
 from .description import Notes, by_bytes, describe_windows
 from .description import windows as windows_of
 from .errors import FormatError
-from .files import Path, atomic_output, layout_of_content, layout_of_name, write_whole
+from .files import (
+    Path,
+    atomic_output,
+    layout_of_content,
+    layout_to_write,
+    open_regular,
+    write_whole,
+)
 from .model import DEFAULT_CAPACITY, NormWindows
 from .validity import check_name, check_windows
 
 FORMAT = "reslora-windows"
 SECTION = "Merging §3.5"
+LAYOUTS = ("json", "hdf5")
 
 
 def read_windows(
@@ -43,8 +51,11 @@ def read_windows(
 def write_windows(
     windows: Mapping[str, NormWindows], path: Path, format: str | None = None
 ) -> None:
-    """Writes windows as ``json`` or ``hdf5``, by default what the extension says."""
-    layout = format or layout_of_name(path, ("json", "hdf5"))
+    """Writes windows as ``json`` or ``hdf5``, by default what the extension says.
+
+    A file that is there is replaced once the new one is whole.
+    """
+    layout = layout_to_write(path, format, LAYOUTS)
     file = str(path)
     for name, value in windows.items():
         check_name(name, "name of a block", file)
@@ -52,14 +63,12 @@ def write_windows(
     kept = by_bytes({name: value for name, value in windows.items() if value})
     if layout == "json":
         write_json(kept, path)
-    elif layout == "hdf5":
-        write_groups(kept, path)
     else:
-        raise ValueError(f"format {layout!r}, expected json or hdf5")
+        write_groups(kept, path)
 
 
 def read_json(path: Path, capacity: int) -> dict[str, NormWindows]:
-    with open(path, "rb") as opened:
+    with open_regular(path) as opened:
         content = opened.read()
     file = str(path)
     value = jsontext.parse(content, file, "norm windows", SECTION)

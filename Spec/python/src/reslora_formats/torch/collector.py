@@ -15,15 +15,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..activations import LAYOUTS as ACTIVATIONS
 from ..activations import write_activations
+from ..adapters import LAYOUTS as ADAPTERS
 from ..adapters import write_adapter
-from ..files import Path
+from ..errors import FormatError
+from ..files import Path, layout_of_name
 from ..model import DEFAULT_CAPACITY, Adapter, Block, NormWindows, Pair
 from ..tensor import Tensor
 from ..validity import check_adapter
+from ..windows import LAYOUTS as WINDOWS
 from ..windows import write_windows
 from . import linears as finding
 from .capture import DTYPES, Capture, ForwardRows
+from .checks import check_arguments
 from .linears import AdaptedLinear, Pairs
 from .norms import squared_norms
 
@@ -58,15 +63,16 @@ class ResLoRACollector:
     Recomputation by gradient checkpointing happens outside a forward of the model, or inside a
     backward pass, and is not counted. In DataParallel each replica's part counts as a batch.
 
-    ``adapters`` is ``{name: (A, B, scaling)}``; without it, linears of the published code or of
-    PEFT are found. ``structure``, ``previous`` (block → predecessor or None), ``root`` and
-    ``pre_num`` override what the model says.
+    ``factors`` is ``{name: (A, B, scaling)}``, or ``{name: ([(A, B), …], scaling)}`` for stacked
+    pairs; without it, linears of the published code or of PEFT are found. ``structure``,
+    ``previous`` (block → predecessor or None), ``root`` and ``pre_num`` override what the model
+    says. What an adapter cannot hold is a FormatError here, not after training.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        adapters: Mapping[str, Any] | None = None,
+        factors: Mapping[str, Any] | None = None,
         *,
         structure: str | None = None,
         previous: Mapping[str, str | None] | None = None,
@@ -75,22 +81,30 @@ class ResLoRACollector:
         capacity: int | None = None,
         windows_in_evaluation: bool = False,
     ) -> None:
-        found = finding.find(model, adapters)
+        found = finding.find(model, factors)
         self.linears: dict[str, AdaptedLinear] = {l.name: l for l in found.linears}
-        self.structure = structure or found.structure
+        self.structure = found.structure if structure is None else structure
         self.root = root
         self.pre_num = found.pre_num if pre_num is None else pre_num
         self.previous = found.previous if previous is None else dict(previous)
         if self.previous.keys() != self.linears.keys():
-            odd = sorted(self.previous.keys() ^ self.linears.keys())[0]
-            raise ValueError(f"previous: '{odd}' is not in both, the blocks and the mapping")
+            odd = min(self.previous.keys() ^ self.linears.keys())
+            raise FormatError(
+                "ResLoRACollector", f"previous: '{odd}'",
+                found="no entry" if odd in self.linears else "no such block",
+                expected="an entry for each block and for nothing else",
+            )
+        check_arguments(
+            found.linears, "model" if factors is None else "factors",
+            self.structure, self.previous, root, self.pre_num,
+        )
         if previous is not None and self.structure == "plain" and any(previous.values()):
             raise ValueError("previous= needs structure= 'is', 'bs' or 'ms'")
         if previous is None and found.structure == "plain" and self.structure != "plain":
             raise ValueError(
                 "structure= needs previous=; reslora_formats.topology.previous_of links by names"
             )
-        self.capacity = capacity or found.capacity or DEFAULT_CAPACITY
+        self.capacity = capacity_of(capacity, found.capacity)
         self.windows_in_evaluation = windows_in_evaluation
         #: Forwards that gave norms.
         self.forwards = 0
@@ -343,8 +357,12 @@ class ResLoRACollector:
     ) -> None:
         """Writes the adapter with its windows, and beside it activations and windows if asked for.
 
-        Layouts are those of the extensions.
+        Factors are as they are now. Layouts are those of the extensions; files that are there are
+        replaced.
         """
+        for path, layouts in ((adapter, ADAPTERS), (activations, ACTIVATIONS), (windows, WINDOWS)):
+            if path is not None:
+                layout_of_name(path, layouts)
         content = self.adapter(metadata, base_model)
         if windows is not None and not any(self.windows.values()):
             raise ValueError(f"no norms were collected; dropped: {dict(self.dropped)}")
@@ -375,6 +393,17 @@ class ResLoRACollector:
         self.remove()
 
 
+def capacity_of(given: int | None, found: int | None) -> int:
+    """The capacity asked for, else that of the model, else the usual one (Adapter §1.5)."""
+    if given is None:
+        return found or DEFAULT_CAPACITY
+    if type(given) is not int or given < 1:
+        raise FormatError(
+            "ResLoRACollector", "capacity", "Adapter §1.5", given, "an integer from 1 on"
+        )
+    return given
+
+
 def trees(previous: Mapping[str, str | None]) -> list[list[str]]:
     """The blocks that links join, in module order."""
     top: dict[str, str] = {}
@@ -384,7 +413,7 @@ def trees(previous: Mapping[str, str | None]) -> list[list[str]]:
         while current not in top:
             path.append(current)
             following = previous.get(current)
-            if following is None or following not in previous or following in path:
+            if following is None:
                 top[current] = current
                 break
             current = following

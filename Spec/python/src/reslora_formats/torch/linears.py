@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import FormatError
 from ..topology import previous_of
 
 Pairs = list[tuple[torch.Tensor, torch.Tensor]]
@@ -64,18 +65,18 @@ def wrappers(model: nn.Module) -> list[nn.Module]:
         chain.append(inner)
 
 
-def find(model: nn.Module, adapters: Mapping[str, Any] | None) -> Found:
+def find(model: nn.Module, factors: Mapping[str, Any] | None) -> Found:
     """The linears of the explicit mapping, of the published code, or of PEFT."""
     inner = wrappers(model)[-1]
     found: Found | None
-    if adapters is not None:
-        found = explicit(inner, adapters)
+    if factors is not None:
+        found = explicit(inner, factors)
     else:
         found = published(inner) or peft(inner)
     if found is None:
         raise ValueError(
             "no adapted linears: neither modules with .loras (the published code) nor PEFT's; "
-            "give adapters={name: (A, B, scaling)}"
+            "give factors={name: (A, B, scaling)}"
         )
     return found
 
@@ -83,23 +84,48 @@ def find(model: nn.Module, adapters: Mapping[str, Any] | None) -> Found:
 # MARK: - Explicit
 
 
-def explicit(model: nn.Module, adapters: Mapping[str, Any]) -> Found:
+def explicit(model: nn.Module, factors: Mapping[str, Any]) -> Found:
     """``{name: (A, B, scaling)}``, or ``{name: ([(A, B), …], scaling)}`` for stacked pairs."""
     modules = dict(model.named_modules())
     linears = []
-    for name, value in adapters.items():
+    for name, value in factors.items():
+        what = f"block '{name}'"
         if name not in modules:
-            raise ValueError(f"the model has no module '{name}'")
-        *factors, scaling = value
-        pairs = factors[0] if len(factors) == 1 else [tuple(factors)]
-        linears.append(AdaptedLinear(name, modules[name], float(scaling), constant(pairs)))
-    if not linears:
-        return Found([], "plain", {})
+            raise FormatError("factors", what, found="no such module in the model", expected="one")
+        pairs, scaling = explicit_pairs(value, what)
+        try:
+            scaling = float(scaling)
+        except (TypeError, ValueError, RuntimeError):
+            raise FormatError(
+                "factors", f"{what}: scaling", "Adapter §1.3", form(scaling), "a number"
+            ) from None
+        linears.append(AdaptedLinear(name, modules[name], scaling, constant(pairs)))
     return Found(linears, "plain", {linear.name: None for linear in linears})
 
 
-def constant(pairs: Any) -> Callable[[nn.Module], Pairs]:
-    return lambda _: list(pairs)
+def explicit_pairs(value: Any, what: str) -> tuple[Pairs, Any]:
+    """The pairs and the scaling of one block."""
+    sequences = (tuple, list)
+    if isinstance(value, sequences) and len(value) == 3:
+        return [(value[0], value[1])], value[2]
+    if isinstance(value, sequences) and len(value) == 2 and isinstance(value[0], sequences):
+        if value[0] and all(isinstance(p, sequences) and len(p) == 2 for p in value[0]):
+            return [(A, B) for A, B in value[0]], value[1]
+    raise FormatError(
+        "factors", what, found=form(value), expected="(A, B, scaling) or ([(A, B), …], scaling)"
+    )
+
+
+def form(value: Any) -> str:
+    """What a value is, without its elements."""
+    if isinstance(value, (tuple, list)):
+        inner = ", ".join(form(item) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    return type(value).__name__
+
+
+def constant(pairs: Pairs) -> Callable[[nn.Module], Pairs]:
+    return lambda _: pairs
 
 
 # MARK: - Published code
@@ -124,17 +150,24 @@ def published(model: nn.Module) -> Found | None:
     ]
     names = {id(module): name for name, module in modules.items()}
     if all(hasattr(module, "pre_lora") for module in modules.values()):
-        previous = {
-            name: None if module.pre_lora is None else names[id(module.pre_lora)]
-            for name, module in modules.items()
-        }
+        previous = {}
+        for name, module in modules.items():
+            if module.pre_lora is not None and id(module.pre_lora) not in names:
+                raise FormatError(
+                    "model", f"block '{name}': pre_lora", "Adapter §1.4",
+                    type(module.pre_lora).__name__, "None or a module of the model with .loras",
+                )
+            previous[name] = None if module.pre_lora is None else names[id(module.pre_lora)]
     else:
         shapes = [
             (module.loras[0].lora_A.shape[1], module.loras[0].lora_B.shape[0])
             for module in modules.values()
         ]
         previous = previous_of(list(modules), shapes, getattr(config, "target_modules", ""))
-    structure = STRUCTURES[getattr(config, "res_flag", 0)]
+    flag = getattr(config, "res_flag", 0)
+    if flag not in range(len(STRUCTURES)):
+        raise FormatError("model", "res_flag", "Merging §3.3", flag, "0, 1, 2 or 3")
+    structure = STRUCTURES[flag]
     if structure == "plain":
         previous = dict.fromkeys(previous)
     return Found(
@@ -146,15 +179,20 @@ def published(model: nn.Module) -> Found | None:
 def published_pairs(module: nn.Module) -> Pairs:
     """The pairs in use: those up to ``cur_lora_index``, which ``new_epoch()`` raises."""
     used = getattr(module, "cur_lora_index", len(module.loras) - 1) + 1
-    return [(pair.lora_A, pair.lora_B) for pair in list(module.loras)[: max(used, 0)]]
+    return planned_pairs(module)[: max(used, 0)]
+
+
+def planned_pairs(module: nn.Module) -> Pairs:
+    """All pairs, also those that ``new_epoch()`` has yet to add."""
+    return [(pair.lora_A, pair.lora_B) for pair in module.loras]
 
 
 def published_scaling(module: nn.Module, config: Any) -> float:
     pair = module.loras[0]
     if hasattr(pair, "scaling"):
         return float(pair.scaling)
-    if config is None:
-        raise ValueError("linears with .loras state neither scaling nor a config with lora_alpha")
+    if not hasattr(config, "lora_alpha") or not hasattr(config, "rank"):
+        raise ValueError("linears with .loras state neither scaling nor a resconfig with lora_alpha and rank")
     return config.lora_alpha / config.rank
 
 
