@@ -121,7 +121,7 @@ import Testing
       ],
       line: "base.safetensors: 2 of the adapter's blocks do not fit: block 'l.1.q' has no base "
         + "weight (nearest: 'l.0.q.weight', 'l.1.k.weight'); block 'l.2.q' has no base weight "
-        + "(nearest: 'l.0.q.weight', 'l.0.k.weight'); fold --allow-unmatched leaves such blocks out, except under bw, which needs every weight"
+        + "(nearest: 'l.0.q.weight', 'l.0.k.weight'); is this the right base? fold --allow-unmatched leaves such blocks out, except under bw, which needs every weight"
     )
   }
 

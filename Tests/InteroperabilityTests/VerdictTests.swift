@@ -64,7 +64,8 @@ import Testing
     // Base weights.
     (#""F32""#, #""F33""#, false), (#""F32""#, #""F8_E4M3""#, true),
     ("ababab", "ABABAB", false), ("ababab", "abab", false), (#""shape":[2,2],"#, "", false),
-    (#""shape":[2,2]"#, #""shape":[2,-2]"#, false), (#""tensor":"w""#, #""tensor":"""#, false),
+    (#""shape":[2,2]"#, #""shape":[2,-2]"#, false), (#""shape":[2,2]"#, #""shape":[4]"#, false),
+    (#""tensor":"w""#, #""tensor":"""#, false),
     (#""squared_norm":4"#, #""squared_norm":-4"#, false), (#""squared_norm":4,"#, "", false),
     (#","cross":{"a":1.5}"#, "", false), (#"{"a":1.5}"#, #"{"a":1.5,"b":1}"#, false),
     (#"{"a":1.5}"#, #"{"a":"1"}"#, false), (#"{"a":1.5}"#, #"{"c":1.5}"#, false),

@@ -102,6 +102,7 @@ def test_random_adapters(tmp_path, seed):
             base = BaseWeight(text(), "F8_E4M3", tuple(random.integers(0, 9, 2).tolist()), "0a" * 32)
             if random.random() < 0.5:
                 base.statistics = Statistics(number(), {name: -number()})
+                base.shape = (2, 3)
         blocks.append(
             Block(
                 name, -number(), pairs,
@@ -217,13 +218,17 @@ INVALID = {
     "base dtype": ("Adapter §1.6", wrong_block(base=BaseWeight("w", "float32", (), "0" * 64))),
     "base hash": ("Adapter §1.6", wrong_block(base=BaseWeight("w", "F32", (), "A" * 64))),
     "base shape": ("Adapter §1.6", wrong_block(base=BaseWeight("w", "F32", (-1,), "0" * 64))),
+    "base shape with statistics": (
+        "Adapter §1.6",
+        wrong_block(base=BaseWeight("w", "F32", (24, 25), "0" * 64, Statistics(1.0, {}))),
+    ),
     "base norm": (
         "Adapter §1.6",
-        wrong_block(base=BaseWeight("w", "F32", (), "0" * 64, Statistics(-1.0, {}))),
+        wrong_block(base=BaseWeight("w", "F32", (24, 24), "0" * 64, Statistics(-1.0, {}))),
     ),
     "base cross": (
         "Adapter §1.6",
-        wrong_block(base=BaseWeight("w", "F32", (), "0" * 64, Statistics(1.0, {Q1: 0.0}))),
+        wrong_block(base=BaseWeight("w", "F32", (24, 24), "0" * 64, Statistics(1.0, {Q1: 0.0}))),
     ),
     "predecessor": ("Adapter §1.4", wrong_block(previous="nobody")),
     "itself": ("Merging §3.2", wrong_block(previous=Q0)),
@@ -252,9 +257,9 @@ def test_what_other_structures_allow():
     """Merging §3.2."""
     from reslora_formats.validity import check_adapter
 
-    check_adapter(wrong_block(2, pairs=[pair(rank=2, out=25)]), "x")
+    check_adapter(wrong_block(2, pairs=[pair(rank=2, out=25)], base=None), "x")
     check_adapter(wrong_block(2, structure="bs", pairs=[pair(rank=2)]), "x")
-    check_adapter(wrong_block(2, structure="plain", pairs=[pair(into=25)], previous=None), "x")
+    check_adapter(wrong_block(2, structure="plain", pairs=[pair(into=25)], previous=None, base=None), "x")
     adapter = wrong_block(2, structure="ms", pairs=[pair(rank=2)])
     adapter.pre_num = 0
     check_adapter(adapter, "x")

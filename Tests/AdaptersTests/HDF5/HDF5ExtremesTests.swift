@@ -18,7 +18,7 @@ import Testing
       let cross = names[...index].enumerated().map { "\"\($1)\": \(Double($0) + 0.1)" }
       let base = TestDescription.base([
         "shape": "[2, 2]",
-        "statistics": "{\"squared_norm\": 2, \"cross\": {\(cross.joined(separator: ","))}}"
+        "statistics": "{\"squared_norm\": 2, \"cross\": {\(cross.joined(separator: ","))}}",
       ])
       return TestDescription.block(
         names[index],

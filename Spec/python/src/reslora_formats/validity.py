@@ -16,6 +16,8 @@ SAFETENSORS_DTYPES = (
 
 MAX_ELEMENTS = 2**28
 MAX_METADATA = 16 * 2**20
+MAX_PAIRS = 65_536
+MAX_NORMS = 1_048_576
 MAX_NAME = 4096
 #: What fits an attribute of HDF5.
 MAX_BASE_MODEL = 60_000
@@ -103,8 +105,10 @@ def check_block(block: Block, file: str) -> None:
     what = f"block '{block.name}'"
     if not isinstance(block.scaling, (int, float)) or not math.isfinite(block.scaling):
         raise FormatError(file, f"{what}: scaling", "Adapter §1.3", block.scaling, "finite")
-    if not block.pairs:
-        raise FormatError(file, f"{what}: pairs", "Adapter §1.3", 0, "at least one")
+    if not 1 <= len(block.pairs) <= MAX_PAIRS:
+        raise FormatError(
+            file, f"{what}: pairs", "Adapter §1.3", len(block.pairs), f"1 to {MAX_PAIRS}"
+        )
     elements = 0
     first = block.pairs[0]
     for (name, factor), (_, like) in zip(
@@ -145,10 +149,10 @@ def check_windows(
             file, f"{what}: capacity", section, windows.capacity, "an integer from 1 on"
         )
     for kind, values in (("input", windows.input), ("projection", windows.projection)):
-        if len(values) > windows.capacity:
+        most = min(windows.capacity, MAX_NORMS)
+        if len(values) > most:
             raise FormatError(
-                file, f"{what}: window '{kind}'", section,
-                f"{len(values)} norms", f"at most {windows.capacity}",
+                file, f"{what}: window '{kind}'", section, f"{len(values)} norms", f"at most {most}"
             )
         for value in values:
             if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
@@ -175,6 +179,12 @@ def check_base(base: BaseWeight, block: Block, by_name: dict[str, Block], file: 
     statistics = base.statistics
     if statistics is None:
         return
+    shape = (block.out_features, block.in_features)
+    if tuple(base.shape) != shape:
+        raise FormatError(
+            file, f"{what}: shape", section, list(base.shape),
+            f"{list(shape)}, where there are statistics",
+        )
     norm = statistics.squared_norm
     if not math.isfinite(norm) or norm < 0:
         raise FormatError(
