@@ -265,6 +265,43 @@ import Testing
     #expect(try succeed(["validate", "b.reslora"], in: folder).error.isEmpty)
   }
 
+  @Test("diff compares what the files of two adapters say, whatever their formats")
+  func descriptions() throws {
+    let folder = try basic()
+    try succeed(["convert", "adapter", "a.reslora", "--pre-num", "3"], in: folder)
+    try succeed(["convert", "a.reslora", "b.h5"], in: folder)
+    #expect(
+      try succeed(["diff", "a.reslora", "b.h5", "--json"], in: folder).json()["equal"]
+        == .bool(true))
+    try folder.write(text: #"{"model.layers.1.self_attn.q_proj": {"input": [2]}}"#, to: "w.json")
+    try succeed(
+      ["convert", "a.reslora", "c.h5", "--root", "none", "--windows", "w.json"], in: folder)
+    let outcome = try Tool.run(["diff", "a.reslora", "c.h5", "--json"], in: folder.path)
+    #expect(outcome.status == 1)
+    #expect(try outcome.json()["equal"] == .bool(false))
+    #expect(
+      try outcome.json()["descriptions"]?.array?.map(\.string) == [
+        #"root ("self", "none")"#,
+        #"block 'model.layers.1.self_attn.q_proj': windows (not stated, {"input":[2]})"#,
+      ])
+    let text = try Tool.run(["diff", "a.reslora", "c.h5"], in: folder.path).output
+    #expect(text.contains("differs: root (\"self\", \"none\")\n"))
+    #expect(text.contains("0 not; not equal\n"))
+  }
+
+  @Test("validate says what it can of some files where others are not there")
+  func someAbsent() throws {
+    let folder = try basic()
+    let outcome = try Tool.run(["validate", "gone", "adapter", "away"], in: folder.path)
+    #expect(outcome.status == 3)
+    #expect(outcome.output.hasPrefix("adapter: published ResLoRA checkpoint: valid"))
+    #expect(
+      outcome.error
+        == ["gone", "away"].map {
+          "error: \($0): can't open: No such file or directory\n"
+        }.joined())
+  }
+
   @Test("a topology file is not taken for norm windows")
   func topologyFile() throws {
     let folder = TemporaryFolder()

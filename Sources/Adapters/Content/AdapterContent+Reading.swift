@@ -277,7 +277,8 @@ extension FieldValue {
 
 extension JSONValue {
   /// The begin of the text, for an error.
-  fileprivate var excerpt: String {
+  /// The text, or the beginning of a long one.
+  var excerpt: String {
     let text = serialized()
     return text.count > 60 ? "\(text.prefix(60))…" : text
   }

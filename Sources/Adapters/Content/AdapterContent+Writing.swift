@@ -6,7 +6,14 @@ extension AdapterContent {
   var text: String { json.serialized() }
 
   private var json: JSONValue {
-    .members([
+    var members = header
+    _ = members.append("blocks", .array(blocks.map { .object($0.object) }))
+    return .object(members)
+  }
+
+  /// All but the blocks.
+  var header: JSONObject {
+    JSONObject([
       "format": .string(AdapterContent.format),
       "version": .integer(AdapterContent.version),
       "structure": .string(structure.rawValue),
@@ -15,14 +22,14 @@ extension AdapterContent {
       "base_model": baseModel.map(JSONValue.string),
       "metadata": metadata.isEmpty
         ? nil : JSONValue.sorted(metadata.map { (TensorName($0.key), .string($0.value)) }),
-      "blocks": .array(blocks.map(\.json)),
     ])
   }
 }
 
 extension AdapterContent.BlockContent {
-  fileprivate var json: JSONValue {
-    .members([
+  /// The object of Adapter §2.2.
+  var object: JSONObject {
+    JSONObject([
       "name": .string(name.string),
       "scaling": .double(scaling),
       "previous": previous.map { .string($0.string) } ?? .null,

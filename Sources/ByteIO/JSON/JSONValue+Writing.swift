@@ -12,13 +12,7 @@ extension JSONValue {
 
   /// An object of members whose keys differ.
   public static func members(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
-    var object = JSONObject()
-    for (key, value) in members {
-      guard let value else { continue }
-      let added = object.append(key, value)
-      precondition(added, "key '\(key)' twice")
-    }
-    return .object(object)
+    .object(JSONObject(members))
   }
 
   /// The text, compact or with an indentation of two spaces.
@@ -88,5 +82,17 @@ extension JSONValue {
       }
     }
     text += "\""
+  }
+}
+
+extension JSONObject {
+  /// An object of members whose keys differ; those that are nil are left out.
+  public init(_ members: KeyValuePairs<String, JSONValue?>) {
+    self.init()
+    for (key, value) in members {
+      guard let value else { continue }
+      let added = append(key, value)
+      precondition(added, "key '\(key)' twice")
+    }
   }
 }

@@ -1,7 +1,7 @@
 internal import Tensors
 
 /// A JSON text as a tree; objects keep the order of their keys.
-public indirect enum JSONValue: Sendable, Equatable {
+public enum JSONValue: Sendable, Equatable {
   /// `null`
   case null
   /// `true` or `false`
@@ -70,23 +70,33 @@ public struct JSONNumber: Sendable, Equatable {
 public struct JSONObject: Sendable, Equatable {
   /// Keys and values in order.
   public private(set) var members: [(key: String, value: JSONValue)] = []
+  /// Where each key is; empty while the members are few, which a text may have millions of.
   private var positions: [TensorName: Int] = [:]
+  private static let few = 8
 
   /// An object without members.
   public init() {}
 
   /// Adds a member; false where the key is taken.
   public mutating func append(_ key: String, _ value: JSONValue) -> Bool {
-    let name = TensorName(key)
-    guard positions[name] == nil else { return false }
-    positions[name] = members.count
+    guard position(of: key) == nil else { return false }
+    if members.count == JSONObject.few {
+      for (position, member) in members.enumerated() {
+        positions[TensorName(member.key)] = position
+      }
+    }
+    if members.count >= JSONObject.few { positions[TensorName(key)] = members.count }
     members.append((key, value))
     return true
   }
 
   /// The value of a key.
-  public subscript(key: String) -> JSONValue? {
-    positions[TensorName(key)].map { members[$0].value }
+  public subscript(key: String) -> JSONValue? { position(of: key).map { members[$0].value } }
+
+  private func position(of key: String) -> Int? {
+    let name = TensorName(key)
+    return members.count > JSONObject.few
+      ? positions[name] : members.firstIndex { TensorName($0.key) == name }
   }
 
   /// Equal members in equal order.

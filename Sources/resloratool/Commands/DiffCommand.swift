@@ -5,13 +5,15 @@ import Comparing
 import Contents
 import Tensors
 
-/// `diff`: two sets of tensors, tensor by tensor.
+/// `diff`: two sets of tensors, tensor by tensor, and what is said of two adapters.
 struct DiffCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff",
     abstract: "Compare two adapters or checkpoints tensor by tensor.",
     discussion: """
-      Elements count as equal when |a − b| ≤ atol + rtol · |b|. Exit status 1 when the two differ.
+      Elements count as equal when |a − b| ≤ atol + rtol · |b|. Of two adapters, links, scalings, \
+      norm windows and all else that their files say are compared too. Exit status 1 when the two \
+      differ.
       """)
 
   @Argument(help: "A file or folder.")
@@ -37,13 +39,26 @@ struct DiffCommand: ParsableCommand {
       StoredTensors.open(path: a, hdf5: .isolated), StoredTensors.open(path: b, hdf5: .isolated),
       tolerance: .init(absolute: atol, relative: rtol), threads: common.threadCount,
       progress: Interruption.check)
-    try common.print(json(comparison), text(comparison))
-    if !comparison.isEqual { throw ExitCode(ExitStatus.checkFailed) }
+    let said = descriptionDifferences()
+    let isEqual = comparison.isEqual && said.isEmpty
+    try common.print(json(comparison, said, isEqual), text(comparison, said, isEqual))
+    if !isEqual { throw ExitCode(ExitStatus.checkFailed) }
   }
 
-  private func json(_ comparison: TensorComparison) -> JSONValue {
+  /// What is said of one adapter and not of the other; nothing where either is none, or one of a
+  /// kind of which only the tensors can be read.
+  private func descriptionDifferences() -> [String] {
+    guard case .adapter(let one)? = try? PathContent(path: a, hdf5: .isolated),
+      case .adapter(let two)? = try? PathContent(path: b, hdf5: .isolated)
+    else { return [] }
+    return one.descriptionDifferences(from: two)
+  }
+
+  private func json(
+    _ comparison: TensorComparison, _ said: [String], _ isEqual: Bool
+  ) -> JSONValue {
     .members([
-      "equal": .bool(comparison.isEqual),
+      "equal": .bool(isEqual),
       "tensors": .array(
         comparison.differences.map { difference in
           .members([
@@ -57,10 +72,13 @@ struct DiffCommand: ParsableCommand {
         }),
       "only_in_a": .array(comparison.onlyInFirst.map { .string($0.string) }),
       "only_in_b": .array(comparison.onlyInSecond.map { .string($0.string) }),
+      "descriptions": .array(said.map(JSONValue.string)),
     ])
   }
 
-  private func text(_ comparison: TensorComparison) -> String {
+  private func text(
+    _ comparison: TensorComparison, _ said: [String], _ isEqual: Bool
+  ) -> String {
     var table = Table([
       ("tensor", .left), ("max |a−b|", .right), ("max rel", .right), ("ulp", .right), ("", .left),
     ])
@@ -78,8 +96,9 @@ struct DiffCommand: ParsableCommand {
     let only =
       comparison.onlyInFirst.map { "only in \(a.escapedForTerminal): \($0)\n" }
       + comparison.onlyInSecond.map { "only in \(b.escapedForTerminal): \($0)\n" }
-    return (shown.isEmpty ? "" : table.text) + only.joined()
+    let descriptions = said.map { "differs: \($0.escapedForTerminal)\n" }
+    return (shown.isEmpty ? "" : table.text) + only.joined() + descriptions.joined()
       + "\(same) tensors equal element by element, \(shown.count) not; "
-      + (comparison.isEqual ? "equal within the tolerance\n" : "not equal\n")
+      + (isEqual ? "equal within the tolerance\n" : "not equal\n")
   }
 }

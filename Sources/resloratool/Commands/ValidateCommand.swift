@@ -20,16 +20,26 @@ struct ValidateCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let results = try paths.map { path in
-      try Validation(
-        path: path, hdf5: .isolated, threads: common.threadCount, progress: Interruption.check)
+    var results: [Validation] = []
+    var unreadable: [any DiagnosableError] = []
+    for path in paths {
+      do {
+        results.append(
+          try Validation(
+            path: path, hdf5: .isolated, threads: common.threadCount, progress: Interruption.check))
+      } catch let error as any DiagnosableError {
+        unreadable.append(error)
+      }
     }
-    let isValid = results.allSatisfy { $0.isValid }
+    let isValid = unreadable.isEmpty && results.allSatisfy { $0.isValid }
     try common.print(
       .members([
         "valid": .bool(isValid), "files": .array(results.map { json($0) }),
       ]),
       results.map { text($0) }.joined())
+    // One file that is not there hides nothing of the others.
+    for error in unreadable.dropLast() { StandardError.write("error: \(error.description)\n") }
+    if let error = unreadable.last { throw error }
     if !isValid { throw ExitCode(ExitStatus.checkFailed) }
   }
 
