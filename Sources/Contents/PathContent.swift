@@ -94,8 +94,14 @@ extension PathContent.Checkpoint {
       files = checkpoint.tensors.indices.map { Paths.name(of: checkpoint.shard(of: $0).label) }
       paths = checkpoint.shards.map(\.label)
       shardCount = checkpoint.shards.count
-      metadata = checkpoint.shards.first?.header.metadata ?? []
-      warnings = checkpoint.warnings
+      let metadata = checkpoint.shards.map(\.header.metadata)
+      let differs = metadata.contains { shard in
+        !shard.elementsEqual(metadata[0]) { $0.key == $1.key && $0.value == $1.value }
+      }
+      self.metadata = metadata.first ?? []
+      warnings =
+        checkpoint.warnings
+        + (differs ? ["metadata of other shards: left out, it differs from that of the first"] : [])
       return
     }
     guard let (source, _, warnings) = probe.tensors else {

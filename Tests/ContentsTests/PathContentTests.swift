@@ -107,7 +107,10 @@ import Testing
     #expect(content.metadata.map(\.value) == ["pt"])
     let warning =
       "\(folder.file("model.safetensors.index.json")): wrong total_size (found 13, expected 12)"
-    #expect(content.warnings == [warning])
+    #expect(
+      content.warnings == [
+        warning, "metadata of other shards: left out, it differs from that of the first",
+      ])
     #expect(
       throws: AdapterError.notAnAdapter(
         source: folder.path,
