@@ -15,6 +15,16 @@ from reslora_formats.hdf5_types import bf16_type, link_name, name_of_link
 from reslora_formats.sample import make_sample
 
 
+def test_rows_too_large_for_a_chunk(tmp_path):
+    adapter = tiny()
+    pair = adapter.blocks[0].pairs[0]
+    pair.lora_A = Tensor("F32", np.zeros((1, 2**22 + 1), "f4"))
+    write_adapter(adapter, tmp_path / "wide.h5")
+    with h5py.File(tmp_path / "wide.h5") as file:
+        assert file["blocks/x/lora_A"].chunks is None
+    assert read_adapter(tmp_path / "wide.h5") == adapter
+
+
 @pytest.fixture
 def path(tmp_path):
     write_adapter(tiny(), tmp_path / "x.h5")
@@ -222,6 +232,13 @@ MALFORMED = {
     "integers": ("§1.5", replace("blocks/x/lora_A", np.ones((1, 2), "i4"))),
     "rank 1": ("§1.5", replace("blocks/x/lora_A", np.ones(2, "f4"))),
     "null": ("§1.5", replace("blocks/x/lora_A", h5py.Empty("f4"))),
+    "chunk": (
+        "§1.5",
+        replace(
+            "blocks/x/lora_A", None, shape=(1, 2), dtype="f4", chunks=(1, 2**24 + 1),
+            maxshape=(None, None),
+        ),
+    ),
     "filter": ("§1.5", replace("blocks/x/lora_A", np.ones((1, 2), "f4"), compression="lzf")),
     "shape": ("Adapter §1.3", replace("blocks/x/lora_A", np.ones((2, 2), "f4"))),
     "soft link": ("§1.1", soft),

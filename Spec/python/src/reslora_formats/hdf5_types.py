@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from .tensor import STORAGE, Tensor
 SECTION = "Adapter in HDF5"
 CHUNK_BYTES = 2**20
 SMALLEST_CHUNKED = 4096
+LARGEST_CHUNK = 2**26
+LARGEST_ROW = 2**24
 DEFLATE = 4
 ALLOWED_FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
 
@@ -288,12 +291,14 @@ def read_string(kind: h5t.TypeID, read, what: str, file: str) -> str:
 
 
 def creation_list(shape: tuple[int, ...], width: int) -> h5p.PropDCID:
-    """Chunks of whole rows of about 1 MiB, shuffle and deflate 4; small ones contiguous (§1.5)."""
+    """Chunks of whole rows of about 1 MiB, shuffle and deflate 4; small ones contiguous (§1.5).
+
+    So are those of which a row is too large for a chunk.
+    """
     creation = h5p.create(h5p.DATASET_CREATE)
     creation.set_obj_track_times(False)
     total = int(np.prod(shape, dtype=np.int64)) * width
-    if total >= SMALLEST_CHUNKED:
-        row = total // shape[0]
+    if total >= SMALLEST_CHUNKED and (row := total // shape[0]) <= LARGEST_ROW:
         creation.set_chunk((min(shape[0], max(1, CHUNK_BYTES // row)), *shape[1:]))
         creation.set_shuffle()
         creation.set_deflate(DEFLATE)
@@ -343,6 +348,10 @@ def check_dataset(dataset: h5py.Dataset, rank: int, what: str, file: str) -> str
         raise fail(file, f"{what}: layout", "1.1", "a virtual dataset", "data in the file")
     if creation.get_external_count():
         raise fail(file, f"{what}: storage", "1.1", "external storage", "data in the file")
+    if creation.get_layout() == h5d.CHUNKED:
+        size = math.prod(creation.get_chunk()) * STORAGE[dtype].itemsize
+        if size > LARGEST_CHUNK:
+            raise fail(file, f"{what}: chunk", "1.5", f"{size} bytes", f"at most {LARGEST_CHUNK}")
     for number in range(creation.get_nfilters()):
         code = creation.get_filter(number)[0]
         if code not in ALLOWED_FILTERS:
