@@ -226,7 +226,7 @@ public final class HDF5Dataset: Sendable {
       target.range.lowerBound <= slice.bounds.lowerBound
       && target.range.upperBound >= slice.bounds.upperBound
     if let entry = store.cache[key] { return withExtendedLifetime(entry) { copy(entry.bytes) } }
-    try store.withDecoder { decoder in
+    try store.decoders.use { decoder in
       if isWhole, slice.isContiguous {
         let bytes = target.part(slice.bounds.lowerBound, count: slice.bounds.count)
         try decode(decoder, into: bytes)

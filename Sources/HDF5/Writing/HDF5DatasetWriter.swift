@@ -134,12 +134,12 @@ public final class HDF5DatasetWriter {
     guard plan.chunk != nil else { return try writeContiguous(upTo: end, fill) }
     let plan = plan
     let checkpoint = session.checkpoint
-    let encoders = EncoderPool(plan)
+    let encoders = IdlePool { ChunkEncoder(plan) }
     while written.checksums.count < end {
       try checkpoint()
       let first = written.checksums.count
       let pieces = try Parallel.map(min(batch, end - first), threads: session.threads) { task in
-        try encoders.with { encoder in
+        try encoders.use { encoder in
           try encoder.encode(first + task) { try fill(first + task, $0) }
         }
       }

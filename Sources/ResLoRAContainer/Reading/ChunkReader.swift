@@ -1,6 +1,5 @@
 internal import ByteIO
 internal import Codecs
-internal import Synchronization
 
 /// Reads and decodes chunks for one thread, with working memory that is kept from chunk to chunk:
 /// at most the stored and twice the raw length of the largest one, so 48 MiB, and 3 MiB for the
@@ -109,25 +108,5 @@ final class ChunkReader {
   ) -> UnsafeMutableRawBufferPointer {
     if buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
     return buffer.prefix(count)
-  }
-}
-
-/// The readers of a file's threads: one for each thread that reads at the same time, kept.
-final class ChunkReaderPool: Sendable {
-  /// A reader on its way between threads; one thread at a time has it.
-  private struct Idle: @unchecked Sendable {
-    let reader: ChunkReader
-  }
-
-  private let file: ReadableFile
-  private let idle = Mutex<[Idle]>([])
-
-  init(file: ReadableFile) { self.file = file }
-
-  /// Calls `body` with a reader that no other thread has.
-  func use<Result>(_ body: (ChunkReader) throws -> Result) rethrows -> Result {
-    let reader = idle.withLock { $0.popLast() } ?? Idle(reader: ChunkReader(file: file))
-    defer { idle.withLock { $0.append(reader) } }
-    return try body(reader.reader)
   }
 }

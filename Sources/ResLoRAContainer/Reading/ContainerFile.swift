@@ -22,7 +22,7 @@ public final class ContainerFile: Sendable {
   let file: ReadableFile
   let content: ContainerContent
   let entries: [TensorTable.Entry]
-  let readers: ChunkReaderPool
+  let readers: IdlePool<ChunkReader>
   private let indices: [TensorName: Int]
 
   /// Opens a file and checks what describes its content.
@@ -73,7 +73,7 @@ public final class ContainerFile: Sendable {
     entries = opened.table.entries
     tensors = entries.map(\.info)
     chunks = content.chunks
-    readers = ChunkReaderPool(file: file)
+    readers = IdlePool { ChunkReader(file: file) }
     indices = Dictionary(
       tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
