@@ -42,7 +42,10 @@ public enum PathContent: Sendable {
     path: String, overrides: AdapterOverrides = AdapterOverrides(),
     hdf5: HDF5Reading = .inProcess
   ) throws {
-    let probe = try InputProbe(path: path, hdf5: hdf5)
+    try self.init(InputProbe(path: path, hdf5: hdf5), overrides: overrides)
+  }
+
+  package init(_ probe: InputProbe, overrides: AdapterOverrides = AdapterOverrides()) throws {
     switch try ContentKind(of: probe) {
     case .adapter: self = .adapter(try Adapter(probe, overrides: overrides))
     case .activations: self = .activations(try ActivationFile(probe, check: .throwing))
@@ -66,14 +69,14 @@ extension PathContent {
 
 /// The kinds of content there are.
 enum ContentKind {
-  case adapter
+  case adapter(any AdapterFormat.Type)
   case activations
   case windows
   case checkpoint
 
   init(of probe: InputProbe) throws {
-    if try AdapterFormats.format(of: probe) != nil {
-      self = .adapter
+    if let format = try AdapterFormats.format(of: probe) {
+      self = .adapter(format)
     } else if ActivationFile.matches(probe) {
       self = .activations
     } else if WindowsFile.format(of: probe) != nil {

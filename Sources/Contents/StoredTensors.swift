@@ -1,5 +1,5 @@
 internal import Activations
-internal import Adapters
+package import Adapters
 internal import ByteIO
 public import HDF5
 internal import Safetensors
@@ -13,10 +13,13 @@ public enum StoredTensors {
   public static func open(
     path: String, hdf5: HDF5Reading = .inProcess
   ) throws -> any TensorSource {
-    let probe = try InputProbe(path: path, hdf5: hdf5)
+    try open(InputProbe(path: path, hdf5: hdf5))
+  }
+
+  package static func open(_ probe: InputProbe) throws -> any TensorSource {
     if let tensors = probe.tensors { return tensors.source }
     if let folder = try AdapterFormats.tensorFile(of: probe) { return folder }
-    if probe.kind == .folder { return try ShardedCheckpoint(folder: path) }
+    if probe.kind == .folder { return try ShardedCheckpoint(folder: probe.path) }
     if ActivationFile.matches(probe) {
       return try ActivationFile(probe, check: .throwing).matrices
     }

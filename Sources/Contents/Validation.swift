@@ -39,8 +39,7 @@ public struct Validation: Sendable {
       let probe = try InputProbe(path: path, hdf5: hdf5)
       let elements = ElementCheck(threads: threads, check: check)
       switch try ContentKind(of: probe) {
-      case .adapter:
-        guard let type = try AdapterFormats.format(of: probe) else { return }
+      case .adapter(let type):
         format = type.name
         try Validation.adapter(probe, type, elements)
       case .activations:

@@ -86,24 +86,15 @@ package struct InputProbe {
 
 extension InputProbe.Content {
   fileprivate init(_ file: ReadableFile, _ hdf5: HDF5Reading) throws {
-    if try TorchFileFormat.of(file) != nil {
-      self = .torch(try TorchCheckpoint(file: file))
-      return
-    }
-    let prefix = try file.bytes(at: 0, count: min(file.size, 64))
-    if ContainerFile.isContainer(prefix: prefix) {
-      self = .container(file)
-    } else if HDF5File.isHDF5(prefix: prefix) {
-      self = .hdf5(try HDF5File(file: file, reading: hdf5))
-    } else if InputProbe.isText(prefix) {
-      self = .json(file)
-    } else if let other = InputProbe.knownOther(prefix) {
-      throw AdapterError.notAnAdapter(source: file.path, found: other)
-    } else if InputProbe.mayBeSafetensors(prefix, file.path) {
-      // Its errors say what is wrong with it.
-      self = .safetensors(try SafetensorsFile(file: file))
-    } else {
-      throw AdapterError.unknownFormat(source: file.path)
+    switch try FileSignature(of: file) {
+    case .torch: self = .torch(try TorchCheckpoint(file: file))
+    case .container: self = .container(file)
+    case .hdf5: self = .hdf5(try HDF5File(file: file, reading: hdf5))
+    case .json: self = .json(file)
+    case .notRead(let other): throw AdapterError.notAnAdapter(source: file.path, found: other)
+    // Its errors say what is wrong with it.
+    case .safetensors: self = .safetensors(try SafetensorsFile(file: file))
+    case nil: throw AdapterError.unknownFormat(source: file.path)
     }
   }
 }
@@ -111,17 +102,52 @@ extension InputProbe.Content {
 extension InputProbe {
   /// What a file is that is certainly no safetensors file; nil for others.
   static func otherThanSafetensors(_ file: ReadableFile) throws -> String? {
-    if try TorchFileFormat.of(file) != nil { return "a checkpoint of torch.save" }
+    switch try FileSignature(of: file) {
+    case .torch: "a checkpoint of torch.save"
+    case .container: "a container"
+    case .hdf5: "an HDF5 file"
+    case .json: "a JSON text"
+    case .notRead(let other): other
+    case .safetensors, nil: nil
+    }
+  }
+}
+
+/// What a file is by its first bytes.
+private enum FileSignature {
+  case torch
+  case container
+  case hdf5
+  case json
+  /// It is, or was before it was damaged, a safetensors file.
+  case safetensors
+  /// A format that is recognised only to say that it is not read.
+  case notRead(String)
+
+  init?(of file: ReadableFile) throws {
+    if try TorchFileFormat.of(file) != nil {
+      self = .torch
+      return
+    }
     let prefix = try file.bytes(at: 0, count: min(file.size, 64))
-    if ContainerFile.isContainer(prefix: prefix) { return "a container" }
-    if HDF5File.isHDF5(prefix: prefix) { return "an HDF5 file" }
-    if isText(prefix) { return "a JSON text" }
-    return knownOther(prefix)
+    if ContainerFile.isContainer(prefix: prefix) {
+      self = .container
+    } else if HDF5File.isHDF5(prefix: prefix) {
+      self = .hdf5
+    } else if FileSignature.isText(prefix) {
+      self = .json
+    } else if let other = FileSignature.knownOther(prefix) {
+      self = .notRead(other)
+    } else if FileSignature.mayBeSafetensors(prefix, file.path) {
+      self = .safetensors
+    } else {
+      return nil
+    }
   }
 
   /// Whether the bytes begin a JSON text; the length with which a safetensors file begins has a
   /// zero among its first bytes.
-  fileprivate static func isText(_ prefix: [UInt8]) -> Bool {
+  private static func isText(_ prefix: [UInt8]) -> Bool {
     let start = prefix.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
     return (start == UInt8(ascii: "{") || start == UInt8(ascii: "["))
       && !prefix.prefix(8).contains(0)
@@ -129,13 +155,13 @@ extension InputProbe {
 
   /// Whether a file is, or was before it was damaged, a safetensors file: by its ninth byte, which
   /// begins the header's JSON text, or else by its name.
-  fileprivate static func mayBeSafetensors(_ prefix: [UInt8], _ path: String) -> Bool {
+  private static func mayBeSafetensors(_ prefix: [UInt8], _ path: String) -> Bool {
     prefix.count > 8 && prefix[8] == UInt8(ascii: "{")
       || Paths.fileExtension(of: path).lowercased() == "safetensors"
   }
 
   /// Formats that are recognised only to say that they are not read.
-  fileprivate static func knownOther(_ prefix: [UInt8]) -> String? {
+  private static func knownOther(_ prefix: [UInt8]) -> String? {
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) {
       return "a zip archive that torch.save did not write"
     }

@@ -35,11 +35,14 @@ struct DiffCommand: ParsableCommand {
   }
 
   func run() throws {
+    let (one, two) = (
+      try InputProbe(path: a, hdf5: .isolated), try InputProbe(path: b, hdf5: .isolated)
+    )
     let comparison = try TensorComparison(
-      StoredTensors.open(path: a, hdf5: .isolated), StoredTensors.open(path: b, hdf5: .isolated),
+      StoredTensors.open(one), StoredTensors.open(two),
       tolerance: .init(absolute: atol, relative: rtol), threads: common.threadCount,
       progress: Interruption.check)
-    let said = descriptionDifferences()
+    let said = descriptionDifferences(one, two)
     let isEqual = comparison.isEqual && said.isEmpty
     try common.print(json(comparison, said, isEqual), text(comparison, said, isEqual))
     if !isEqual { throw ExitCode(ExitStatus.checkFailed) }
@@ -47,9 +50,9 @@ struct DiffCommand: ParsableCommand {
 
   /// What is said of one adapter and not of the other; nothing where either is none, or one of a
   /// kind of which only the tensors can be read.
-  private func descriptionDifferences() -> [String] {
-    guard case .adapter(let one)? = try? PathContent(path: a, hdf5: .isolated),
-      case .adapter(let two)? = try? PathContent(path: b, hdf5: .isolated)
+  private func descriptionDifferences(_ one: InputProbe, _ two: InputProbe) -> [String] {
+    guard case .adapter(let one)? = try? PathContent(one),
+      case .adapter(let two)? = try? PathContent(two)
     else { return [] }
     return one.descriptionDifferences(from: two)
   }
