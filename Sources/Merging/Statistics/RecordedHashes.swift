@@ -15,14 +15,21 @@ extension Adapter {
     let weights = try BaseMatch(
       blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: true
     ).weights
-    let differ = try Parallel.map(blocks.count, threads: inputs.threads) { position in
-      guard let recorded = blocks[position].base, let weight = weights[position] else {
-        return false
-      }
+    let recorded = zip(blocks, weights).map { block, weight in block.base == nil ? nil : weight }
+    let found = try Adapter.digests(of: recorded, in: base, inputs)
+    return zip(blocks, found).filter { block, digest in
+      digest.map { $0 != block.base?.sha256 } ?? false
+    }.map { $0.0.name }
+  }
+
+  /// The SHA-256 of some weights of a base in hexadecimal; nil for those that are nil.
+  static func digests(
+    of weights: [Int?], in base: any TensorSource, _ inputs: MergeInputs
+  ) throws -> [String?] {
+    try Parallel.map(weights.count, threads: inputs.threads) { position in
+      guard let weight = weights[position] else { return nil }
       try inputs.progress(0, 0)
-      let digest = try SHA256Hasher.digest(of: TensorReference(source: base, index: weight))
-      return digest.hexadecimal != recorded.sha256
+      return try SHA256Hasher.digest(of: TensorReference(source: base, index: weight)).hexadecimal
     }
-    return zip(blocks, differ).filter { $1 }.map { $0.0.name }
   }
 }

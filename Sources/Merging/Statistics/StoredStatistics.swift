@@ -73,15 +73,12 @@ extension Adapter {
       blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false
     ).weights.compactMap { $0 }
     let statistics = try BaseStatistics.ofLinkedFactors(self, inputs)
-    let digests = try Parallel.map(weights.count, threads: inputs.threads) { position in
-      try inputs.progress(0, 0)
-      return try SHA256Hasher.digest(of: TensorReference(source: base, index: weights[position]))
-    }
+    let digests = try Adapter.digests(of: weights, in: base, inputs).compactMap { $0 }
     return try withBaseWeights(
       blocks.indices.map { position in
         let names = BaseStatistics.linked(self, position).map { blocks[$0].name }
         return BaseWeight(
-          tensor: base.tensors[weights[position]], sha256: digests[position].hexadecimal,
+          tensor: base.tensors[weights[position]], sha256: digests[position],
           statistics: BaseWeight.Statistics(
             squaredNorm: statistics[position].squaredNorm,
             cross: Dictionary(zip(names, statistics[position].cross)) { first, _ in first }))
