@@ -13,6 +13,9 @@ struct ContainerPlan: Sendable {
   let tensors: [TensorReference]
   let infos: [TensorInfo]
   let pieces: [Piece]
+  /// How the description and the table are cut.
+  private let descriptionPieces: [Range<Int>]
+  private let tablePieces: [Range<Int>]
   let ancillary: [AncillaryChunk]
 
   /// Checks that the format can hold everything.
@@ -28,6 +31,8 @@ struct ContainerPlan: Sendable {
     pieces = infos.enumerated().flatMap { tensor, info in
       ContainerFormat.pieces(ofTensor: info.byteCount).map { Piece(tensor: tensor, range: $0) }
     }
+    descriptionPieces = ContainerFormat.pieces(ofPart: self.description.count)
+    tablePieces = ContainerFormat.pieces(ofPart: TensorTable.byteCount(of: infos))
     try check(FaultHandler(path: path))
   }
 
@@ -50,29 +55,23 @@ struct ContainerPlan: Sendable {
         throw faults.failure(.unsupportedDType(found: info.dtype), subject)
       }
     }
-    for (type, size) in [(ChunkType.description, description.count), (.tensors, tableSize)]
-    where size > ContainerFormat.maximumPartLength {
-      throw faults.failure(.partTooLarge(type, found: size))
+    for (type, part) in [(ChunkType.description, descriptionPieces), (.tensors, tablePieces)] {
+      let size = part.last?.upperBound ?? 0
+      guard size <= ContainerFormat.maximumPartLength else {
+        throw faults.failure(.partTooLarge(type, found: size))
+      }
     }
     for chunk in ancillary where chunk.byteCount > ContainerFormat.maximumRawLength {
       throw faults.failure(.chunkTooLarge(chunk.type, found: chunk.byteCount))
     }
   }
 
-  private var tableSize: Int { TensorTable.byteCount(of: infos) }
-
-  private var partPieces: (description: [Range<Int>], table: [Range<Int>]) {
-    (
-      ContainerFormat.pieces(ofPart: description.count), ContainerFormat.pieces(ofPart: tableSize)
-    )
-  }
-
   var chunkCount: Int {
-    partPieces.description.count + pieces.count + partPieces.table.count + ancillary.count
+    descriptionPieces.count + pieces.count + tablePieces.count + ancillary.count
   }
 
   /// The number of the first chunk of elements.
-  var firstDataChunk: Int { partPieces.description.count }
+  var firstDataChunk: Int { descriptionPieces.count }
 
   /// The raw bytes of all tensors.
   var byteCount: Int { pieces.reduce(0) { $0 + $1.range.count } }
@@ -80,7 +79,7 @@ struct ContainerPlan: Sendable {
   /// The size of the file where nothing is compressed; no file is larger.
   var largestFileSize: Int {
     let raw =
-      (partPieces.description + pieces.map(\.range) + partPieces.table).map(\.count)
+      (descriptionPieces + pieces.map(\.range) + tablePieces).map(\.count)
       + ancillary.map(\.byteCount)
     return raw.reduce(ContainerFormat.headerSize) { $0 + ContainerFormat.aligned($1) }
       + chunkCount * ContainerFormat.entrySize
