@@ -33,7 +33,8 @@ let package = Package(
       name: "ResLoRA",
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
-        "Adapters", "Activations", "Contents", "Merging", "Folding", "Comparing",
+        "Adapters", "Activations", "Contents", "Merging", "Folding", "FoldJobs",
+        "Comparing",
       ]
     ),
   ],
@@ -77,13 +78,15 @@ let package = Package(
         .linkedFramework("Accelerate", .when(platforms: [.macOS])),
       ]),
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
+    module(
+      "FoldJobs",
+      ["Tensors", "ByteIO", "Safetensors", "HDF5", "Adapters", "Merging", "Folding"]),
     module("Comparing", ["Tensors", "ByteIO"]),
     .executableTarget(
       name: "resloratool",
       dependencies: [
         "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
-        "Contents", "Merging", "Folding",
-        "Comparing",
+        "Contents", "Merging", "Folding", "FoldJobs", "Comparing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings

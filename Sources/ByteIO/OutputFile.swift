@@ -149,6 +149,19 @@ public final class OutputFile: Sendable {
     guard found == written else { throw FileError.damaged(path: path, offset: offset) }
   }
 
+  /// Copies a file, atomically, and compares it.
+  package static func copy(of source: String, to path: String, replacing: Bool) throws {
+    let input = try ReadableFile(path: source)
+    let file = try OutputFile(path: path, size: input.size, replacing: replacing)
+    let scratch = AlignedBuffer(byteCount: 1 << 20)
+    try file.copy(from: input, at: 0, count: input.size, to: 0, scratch: scratch.bytes)
+    for offset in stride(from: 0, to: input.size, by: 1 << 20) {
+      try file.confirm(
+        input.bytes(at: offset, count: min(1 << 20, input.size - offset)), at: offset)
+    }
+    try file.commit()
+  }
+
   /// Writes a small file in one go, atomically.
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool) throws {
     let file = try OutputFile(path: path, size: bytes.count, replacing: replacing)

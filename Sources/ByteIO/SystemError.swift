@@ -38,6 +38,8 @@ public enum FileError: DiagnosableError, Equatable {
   case notARegularFile(path: String)
   /// The output exists and may not be replaced.
   case exists(path: String)
+  /// Another process is writing this output.
+  case inUse(path: String, output: String)
   /// The output is one of the inputs.
   case outputIsInput(path: String, input: String)
   /// A folder that is to be replaced holds other files than the new one will.
@@ -57,7 +59,7 @@ public enum FileError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .notARegularFile, .tooLarge, .endedEarly: .badData
-    case .exists, .outputIsInput, .foreignFiles: .usage
+    case .exists, .inUse, .outputIsInput, .foreignFiles: .usage
     case .noSpace, .wrongSize, .damaged: .resource
     }
   }
@@ -69,6 +71,9 @@ public enum FileError: DiagnosableError, Equatable {
       "\(path.escapedForTerminal): not a regular file"
     case .exists(let path):
       "\(path.escapedForTerminal): exists already; name another output or pass --force"
+    case .inUse(let path, let output):
+      "\(output.escapedForTerminal): another process is writing it "
+        + "(it holds \(path.escapedForTerminal)); wait for it or name another output"
     case .outputIsInput(let path, let input):
       "\(path.escapedForTerminal): is the input \(input.escapedForTerminal); name another output"
     case .foreignFiles(let path, let names):

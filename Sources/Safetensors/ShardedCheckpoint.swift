@@ -13,6 +13,8 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
   public let tensors: [TensorInfo]
   /// What is odd but harmless, one line each.
   public let warnings: [String]
+  /// The name of the index; nil for a folder of one file.
+  public let indexName: String?
 
   private let places: [(shard: Int, index: Int)]
   private let indices: [TensorName: Int]
@@ -21,11 +23,13 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
   ///
   /// - Throws: `ShardIndexError`, `SafetensorsError`, `SystemError`, `FileError`.
   public convenience init(folder: String) throws {
-    if let index = try ShardIndex.find(in: folder) {
-      let index = try ShardIndex(path: index)
+    if let path = try ShardIndex.find(in: folder) {
+      let index = try ShardIndex(path: path)
       let shards = try index.openShards(in: folder)
       try index.check(shards)
-      try self.init(label: folder, shards: shards, warnings: index.sizeWarnings(shards))
+      try self.init(
+        label: folder, shards: shards, indexName: Paths.name(of: path),
+        warnings: index.sizeWarnings(shards))
     } else {
       let names = try Paths.entries(of: folder).filter {
         Paths.fileExtension(of: $0) == "safetensors"
@@ -35,11 +39,15 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
       }
       let name = names.count == 1 ? names[0] : "model.safetensors"
       try self.init(
-        label: folder, shards: [SafetensorsFile(path: Paths.join(folder, name))], warnings: [])
+        label: folder, shards: [SafetensorsFile(path: Paths.join(folder, name))],
+        indexName: nil, warnings: [])
     }
   }
 
-  init(label: String, shards: [SafetensorsFile], warnings: [String]) throws {
+  init(
+    label: String, shards: [SafetensorsFile], indexName: String?, warnings: [String]
+  ) throws {
+    self.indexName = indexName
     self.label = label
     self.shards = shards
     self.warnings = warnings

@@ -47,6 +47,11 @@ public struct BaseMatch: Sendable {
     /// The shape its weight must have, [out, in].
     public let shape: [Int]
 
+    init(name: TensorName, shape: [Int]) {
+      self.name = name
+      self.shape = shape
+    }
+
     /// Describes a block of a plain LoRA.
     public init(_ block: PlainBlock) {
       name = block.name

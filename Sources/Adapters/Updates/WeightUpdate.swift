@@ -20,6 +20,8 @@ public struct WeightUpdate: Sendable {
   public let kind: String
   /// Number of float64 values that loading the action keeps in memory.
   public let loadedElements: Int
+  /// Whether loading gives a `WeightDelta.product`, for which folds have their quickest path.
+  public let isProduct: Bool
 
   /// A module's parameter.
   public enum Parameter: Sendable, Hashable {
@@ -64,7 +66,7 @@ public struct WeightUpdate: Sendable {
   /// Describes an update.
   public init(
     module: TensorName, parameter: Parameter = .weight, shape: [Int], expert: Int? = nil,
-    action: Action, kind: String, loadedElements: Int
+    action: Action, kind: String, loadedElements: Int, isProduct: Bool = false
   ) {
     self.module = module
     self.parameter = parameter
@@ -73,6 +75,7 @@ public struct WeightUpdate: Sendable {
     self.action = action
     self.kind = kind
     self.loadedElements = loadedElements
+    self.isProduct = isProduct
   }
 
   /// The shape of the part that changes: the tensor's, or one expert's.
@@ -94,7 +97,14 @@ extension PlainLoRA {
         action: .add { _ in
           let factors = try self.factors(of: position)
           return .product(PlainFactors(a: factors.a, b: factors.b.scaled(by: block.scaling)))
-        }, kind: "LoRA", loadedElements: block.rank * (block.inFeatures + block.outFeatures))
+        }, kind: "LoRA", loadedElements: block.rank * (block.inFeatures + block.outFeatures),
+        isProduct: true)
     }
+  }
+}
+
+extension BaseMatch.Wanted {
+  package init(_ update: WeightUpdate) {
+    self.init(name: update.module, shape: update.shape)
   }
 }

@@ -1,30 +1,29 @@
 import Adapters
 import ArgumentParser
 import ByteIO
+import FoldJobs
 import Folding
 import Merging
-import Safetensors
 import Tensors
 
-/// `fold`: an adapter into base weights.
+/// `fold`: adapters into base weights.
 struct FoldCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fold",
-    abstract: "Fold an adapter into base weights.",
+    abstract: "Fold adapters into base weights.",
     discussion: """
-      Takes a plain LoRA, or a ResLoRA adapter that it merges on the way. Streams: memory does not \
-      depend on the size of the base. The output appears under its name only when it is verified.
+      Takes PEFT, MLX and kohya adapters of every kind that can be folded, plain LoRA in any format, \
+      and ResLoRA adapters, which it merges on the way. Streams: memory does not depend on the size \
+      of the base. The output appears under its name only when it is verified.
       """)
 
   @Argument(help: "The adapter: a file or folder in any format.")
-  var adapter: String
+  var adapter: String?
 
-  @Option(help: ArgumentHelp("Base weights: one safetensors file.", valueName: "base.safetensors"))
+  @Option(help: ArgumentHelp("Base weights: a safetensors file or a folder.", valueName: "base"))
   var into: String
 
-  @Flag(name: .customLong("allow-unmatched"), help: "Leave out blocks without a base weight.")
-  var allowsUnmatched = false
-
+  @OptionGroup var fold: FoldOptions
   @OptionGroup var merge: MergeOptions
   @OptionGroup var source: AdapterOptions
   @OptionGroup var output: OutputPathOption
@@ -34,43 +33,57 @@ struct FoldCommand: ParsableCommand {
 
   func run() throws {
     let start = ContinuousClock.now
-    if try Paths.kind(of: into) == .folder {
-      throw ValidationError(
-        "--into takes one safetensors file; \(into.escapedForTerminal) is a folder, and folding into "
-          + "a sharded checkpoint is not supported yet")
-    }
-    let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
-    let base = try BaseCheckpoint.file(path: into)
-    let output = self.output.path ?? Paths.withoutExtension(into) + "-folded.safetensors"
-    try target.check(
-      output, against: [adapter, into, source.windows, source.topology] + input.files)
-    try OutputFile.check(path: output, replacing: target.force)
+    let request = try request()
+    let inputs = request.adapters.map(\.path) + [into, source.windows, source.topology]
+    try target.check(request.output, against: inputs)
 
-    let merged = try merge.run(
-      input, base: base, allowsNonFinite: nonFinite.isAllowed, common, withFigures: false)
-    let plan = try FoldPlan(
-      base: base, lora: merged.lora, dtype: target.dtype?.dtype, allowingUnmatched: allowsUnmatched)
-    let layout =
-      plan.output == base.tensors
-      ? SafetensorsLayout(preserving: base.header)
-      : SafetensorsLayout(ordered: plan.output, metadata: base.header.metadata)
-    var report = FoldCommandReport(
-      input, merged, plan, output: output, fileSize: layout.fileSize, threads: common.threadCount)
+    let reading = ProgressBar("reading the base", isQuiet: common.quiet)
+    var machine = FoldMachine(threads: common.threadCount, hdf5: .isolated)
+    machine.mergeProgress = { try reading.update($0, of: $1) }
+    let job = try FoldJob(request, on: machine)
+    reading.finish()
+    try target.check(request.output, against: job.adapters.flatMap(\.files))
+    try job.checkOutput()
+    common.warn(job.base.warnings + job.adapters.flatMap(\.warnings))
+
+    var report = FoldCommandReport(job, threads: common.threadCount)
     if target.isDryRun {
-      try Paths.requireSpace(layout.fileSize, at: output)
+      try job.checkSpace()
     } else {
-      let writer = try SafetensorsWriter(path: output, layout: layout, replacing: target.force)
       let bar = ProgressBar("folding", isQuiet: common.quiet)
       defer { bar.finish() }
-      report.result = try Fold(
-        threads: common.threadCount, allowsNonFinite: nonFinite.isAllowed
-      ).run(plan, into: writer) { try bar.update($0.bytesDone, of: $0.bytesTotal) }
-      try Interruption.check()
-      try writer.commit()
-      bar.finish()
+      report.result = try job.run(on: machine) {
+        try bar.update($0.bytesDone, of: $0.bytesTotal)
+      }
     }
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     common.warn(report.warnings)
-    try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
+    try common.print(report.json, report.text)
+  }
+
+  private func request() throws -> FoldRequest {
+    let adapters = try fold.adapters(first: adapter)
+    var request = FoldRequest(adapters: adapters, base: into, output: try outputPath())
+    request.scale = fold.scale
+    request.method = merge.method
+    request.profile = merge.compat
+    request.truncation = merge.truncation
+    request.stated = source.requested
+    request.dtype = target.dtype?.dtype
+    request.rounding = try fold.foldRounding()
+    request.allowsUnmatched = fold.allowsUnmatched
+    request.allowsNonFinite = nonFinite.isAllowed
+    request.verification = fold.verify
+    request.maximumShardBytes = fold.maxShardSize?.bytes
+    request.recordsProvenance = !fold.omitsProvenance
+    request.replacing = target.force
+    return request
+  }
+
+  private func outputPath() throws -> String {
+    if let path = output.path { return path }
+    let stem = try DefaultName.stem(of: into) + "-folded"
+    let isFolder = try Paths.kind(of: into) == .folder || fold.maxShardSize != nil
+    return isFolder ? stem : stem + ".safetensors"
   }
 }
