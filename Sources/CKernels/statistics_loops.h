@@ -89,7 +89,7 @@ RL_INLINE double RL_NAME(rl_inner)(const double *product, const double *a, size_
   static void RL_NAME(name)(const storage *w, size_t rows, size_t columns, const double *b,   \
                             const double *a, size_t count, size_t rank, size_t stride,        \
                             int exact, double *product, double *cross, double *squared) {     \
-    double wide[RL_STATISTICS_ROWS * RL_STATISTICS_COLUMNS];                                  \
+    _Alignas(64) double wide[RL_STATISTICS_ROWS * RL_STATISTICS_COLUMNS];                     \
     for (size_t column = 0; column < columns; column += RL_STATISTICS_COLUMNS) {              \
       size_t width = columns - column;                                                        \
       if (width > RL_STATISTICS_COLUMNS) width = RL_STATISTICS_COLUMNS;                       \
@@ -112,9 +112,9 @@ RL_INLINE double RL_NAME(rl_inner)(const double *product, const double *a, size_
         }                                                                                     \
         RL_NAME(rl_square)(wide, row_count, squares, fits);                                   \
         if (exact)                                                                            \
-          RL_NAME(rl_project_all)(wide, row_count, vectors, b + row * rank, rank, product, 1); \
+          RL_NAME(rl_project_all)(wide, row_count, vectors, b + row * rank, rank, product, 1);\
         else                                                                                  \
-          RL_NAME(rl_project_all)(wide, row_count, vectors, b + row * rank, rank, product, 0); \
+          RL_NAME(rl_project_all)(wide, row_count, vectors, b + row * rank, rank, product, 0);\
       }                                                                                       \
       *squared += RL_NAME(rl_total)(squares);                                                 \
       for (size_t k = 0; k < count; k++)                                                      \
