@@ -79,3 +79,7 @@ void rl_shuffle(const uint8_t *source, uint8_t *target, size_t count, size_t wid
 
 /// The inverse of `rl_shuffle`.
 void rl_unshuffle(const uint8_t *source, uint8_t *target, size_t count, size_t width);
+
+// MARK: Statistics of weights (Spec, Merging §4.5)
+
+#include "WeightStatistics.h"
