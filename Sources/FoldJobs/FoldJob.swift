@@ -43,6 +43,9 @@ public struct FoldJob: Sendable {
     layout = OutputLayout(
       plan, base, maximumShardBytes: request.maximumShardBytes, output: request.output
     ) { provenance?.added(to: $0) ?? $0 }
+    for (adapter, match) in zip(adapters, plan.matches) {
+      adapter.deferred?.setWeights(ofUpdates: match.weights)
+    }
     for shard in layout.shards {
       try shard.layout.check(
         for: layout.isFolder ? Paths.join(request.output, shard.name) : request.output)
@@ -104,9 +107,10 @@ public struct FoldJob: Sendable {
     on machine: FoldMachine,
     progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
   ) throws -> FoldJobResult {
+    var known = KnownStatistics(adapters)
     guard layout.isFolder else {
       let writer = try writer(0, at: request.output, replacing: request.replacing)
-      let report = try fold(0, into: writer, on: machine, progress)
+      let report = try fold(0, into: writer, &known, on: machine, progress)
       try writer.commit()
       return FoldJobResult(report: report, files: files, bytesWritten: byteCount, resumedShards: 0)
     }
@@ -116,20 +120,22 @@ public struct FoldJob: Sendable {
     let total = base.source.byteCount
     let finisher = Finisher()
     for (number, shard) in layout.shards.enumerated() {
-      if let report = try workspace.finished(number) {
-        reports.append(report)
+      if let record = try workspace.finished(number) {
+        reports.append(record.report)
+        known.add(record.statistics)
         resumed += 1
       } else {
         let writer = try writer(number, at: workspace.path(of: shard.name), replacing: true)
         let before = done
-        let report = try fold(number, into: writer, on: machine) {
+        let report = try fold(number, into: writer, &known, on: machine) {
           try progress(FoldProgress(bytesDone: before + $0.bytesDone, bytesTotal: total))
         }
         reports.append(report)
+        let record = ShardRecord(report: report, statistics: statistics(ofShard: number, known))
         // Flushing one shard goes along with folding the next.
         try finisher.start {
           try writer.commit()
-          try workspace.record(number, report)
+          try workspace.record(record, number)
         }
       }
       done += shard.tensors.reduce(0) { $0 + base.source.tensors[$1].byteCount }
@@ -144,15 +150,6 @@ public struct FoldJob: Sendable {
     try SafetensorsWriter(path: path, layout: layout.shards[number].layout, replacing: replacing)
   }
 
-  func fold(
-    _ number: Int, into writer: SafetensorsWriter, on machine: FoldMachine,
-    _ progress: @escaping @Sendable (FoldProgress) throws -> Void
-  ) throws -> FoldReport {
-    try Fold(
-      threads: machine.threads, allowsNonFinite: request.allowsNonFinite,
-      verification: request.verification
-    ).run(plan, tensors: layout.shards[number].tensors, into: writer, progress: progress)
-  }
 }
 
 /// What a job did.

@@ -41,25 +41,25 @@ final class FoldWorkspace: Sendable {
   private static func recordName(_ number: Int) -> String { ".shard-\(number).json" }
 
   /// Notes that a shard is complete and verified.
-  func record(_ number: Int, _ report: FoldReport) throws {
-    let text = ShardRecord(fingerprint: fingerprint, report: report).json.serialized() + "\n"
+  func record(_ record: ShardRecord, _ number: Int) throws {
+    let text = record.json(of: job, fingerprint).serialized() + "\n"
     try OutputFile.write(
       Array(text.utf8), to: folder.path(of: FoldWorkspace.recordName(number)), replacing: true)
   }
 
   /// What folding a shard gave, where it is there and complete.
-  func finished(_ number: Int) throws -> FoldReport? {
+  func finished(_ number: Int) throws -> ShardRecord? {
     let name = FoldWorkspace.recordName(number)
     guard try Paths.kind(of: folder.path(of: name)) == .file,
       let text = try? ReadableFile.contents(of: folder.path(of: name), limit: 1 << 28),
-      let record = ShardRecord(parsing: text), record.fingerprint == fingerprint
+      let record = ShardRecord(parsing: text, of: job, fingerprint)
     else { return nil }
     let shard = job.layout.shards[number]
     guard let file = try? ReadableFile(path: folder.path(of: shard.name)),
       file.size == shard.layout.fileSize,
       try file.bytes(at: 0, count: shard.layout.headerBytes.count) == shard.layout.headerBytes
     else { return nil }
-    return record.report
+    return record
   }
 
   private func missingBytes() throws -> Int {

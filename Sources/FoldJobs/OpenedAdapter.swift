@@ -31,6 +31,8 @@ public struct OpenedAdapter: Sendable {
   /// The SHA-256 of each of `files`.
   let digests: [String]
   let input: FoldInput
+  /// The merge whose factors come out of the fold itself; nil where they are known.
+  let deferred: DeferredMerge?
 
   /// Opens and merges one adapter.
   init(
@@ -43,17 +45,27 @@ public struct OpenedAdapter: Sendable {
       base: base.source, profile: request.profile, allowsNonFinite: request.allowsNonFinite,
       threads: machine.threads)
     inputs.progress = machine.mergeProgress
-    let result = try Merge(
-      method: request.method, inputs: inputs, truncation: request.truncation,
-      wantsFoldedNorms: false
-    ).run(adapter)
     path = choice.path
     weight = choice.weight * request.scale
+    let (chosen, why) = try MergeMethods.choose(
+      request.method, for: adapter, hasBase: true, profile: request.profile)
+    if let merge = try OpenedAdapter.stepwise(chosen, adapter, request, base) {
+      let deferred = DeferredMerge(merge, base.source)
+      self.deferred = deferred
+      input = deferred.input(label: choice.path, weight: weight)
+      (method, reason) = (chosen.name, why)
+    } else {
+      let result = try Merge(
+        method: request.method, inputs: inputs, truncation: request.truncation,
+        wantsFoldedNorms: false
+      ).run(adapter)
+      deferred = nil
+      input = FoldInput(label: choice.path, updates: result.lora.updates, weight: weight)
+      (method, reason) = (result.method, result.reason)
+    }
     format = adapter.format
     structure = adapter.structure
     kinds = ["LoRA"]
-    method = result.method
-    reason = result.reason
     notes = adapter.notes
     warnings = OpenedAdapter.warnings(ofOtherBase: try adapter.blocksOfOtherBase(inputs))
     let files = adapter.files
@@ -61,7 +73,19 @@ public struct OpenedAdapter: Sendable {
     digests = try Parallel.map(files.count, threads: machine.threads) { position in
       try SHA256Hasher.digest(ofFile: files[position]).hexadecimal
     }
-    input = FoldInput(label: choice.path, updates: result.lora.updates, weight: weight)
+  }
+
+  /// The merge by weights that can go along with the fold: without a cut of ranks, which needs all
+  /// factors at once, and on weights that are stored as they are computed with.
+  private static func stepwise(
+    _ method: any MergeMethod.Type, _ adapter: Adapter, _ request: FoldRequest, _ base: FoldBase
+  ) throws -> StepwiseMerge? {
+    guard method == WeightBasedMerge.self, request.profile == .standard, request.truncation == nil
+    else { return nil }
+    // Every weight is needed, whatever a fold may leave out.
+    _ = try BaseMatch(
+      adapter.blocks.map(BaseMatch.Wanted.init), in: base.source, allowingUnmatched: false)
+    return try StepwiseMerge(adapter, allowsNonFinite: request.allowsNonFinite)
   }
 
   private static func warnings(ofOtherBase blocks: [TensorName]) -> [String] {

@@ -4,18 +4,19 @@ internal import Tensors
 
 /// What a finished shard leaves beside itself (Folding §6.4).
 struct ShardRecord {
-  /// The job's.
-  let fingerprint: String
   let report: FoldReport
+  /// What merges by weights learned of the shard's weights.
+  let statistics: KnownStatistics
 
-  init(fingerprint: String, report: FoldReport) {
-    self.fingerprint = fingerprint
+  init(report: FoldReport, statistics: KnownStatistics) {
     self.report = report
+    self.statistics = statistics
   }
 
-  var json: JSONValue {
+  func json(of job: FoldJob, _ fingerprint: String) -> JSONValue {
     .members([
       "fingerprint": .string(fingerprint),
+      "statistics": job.json(of: statistics),
       "tensors_changed": .integer(report.tensorsChanged),
       "tensors_copied": .integer(report.tensorsCopied),
       "bytes_written": .integer(report.bytesWritten),
@@ -29,10 +30,11 @@ struct ShardRecord {
     ])
   }
 
-  /// - Returns: nil for a text that is no record, or one that was not completely written.
-  init?(parsing text: [UInt8]) {
+  /// - Returns: nil for a text that is no record, or one of another job.
+  init?(parsing text: [UInt8], of job: FoldJob, _ fingerprint: String) {
     guard let object = (try? JSONValue(parsing: text))?.object,
-      let fingerprint = object["fingerprint"]?.string,
+      object["fingerprint"]?.string == fingerprint,
+      let statistics = object["statistics"].flatMap(job.statistics(parsing:)),
       let changed = object["tensors_changed"]?.number?.integer,
       let copied = object["tensors_copied"]?.number?.integer,
       let bytes = object["bytes_written"]?.number?.integer,
@@ -49,7 +51,7 @@ struct ShardRecord {
         realisedError: number(fields[5]))
     }
     guard blocks.count == entries.count else { return nil }
-    self.fingerprint = fingerprint
+    self.statistics = statistics
     report = FoldReport(
       blocks: blocks, tensorsChanged: changed, tensorsCopied: copied, bytesWritten: bytes)
   }

@@ -66,12 +66,17 @@ public struct Fold: Sendable {
     let outcomes = try Parallel.map(
       pieces.count, threads: threads, context: TileWorker.init
     ) { worker, position in
-      let outcome = try worker.run(pieces[position], run)
-      let soFar = done.wrappingAdd(
-        pieces[position].byteCount(plan), ordering: .relaxed
-      ).newValue
-      try progress(FoldProgress(bytesDone: soFar, bytesTotal: total))
-      return outcome
+      do {
+        let outcome = try worker.run(pieces[position], run)
+        let soFar = done.wrappingAdd(
+          pieces[position].byteCount(plan), ordering: .relaxed
+        ).newValue
+        try progress(FoldProgress(bytesDone: soFar, bytesTotal: total))
+        return outcome
+      } catch {
+        for input in plan.inputs { input.stop?(error) }
+        throw error
+      }
     }
     let report = FoldReport(plan, tensors, pieces, outcomes)
     if !allowsNonFinite { try report.refuseNonFinite(plan) }

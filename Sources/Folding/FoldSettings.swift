@@ -15,6 +15,8 @@ public struct FoldInput: Sendable {
   /// Called with every piece of a weight before it is folded: the update's position, the number of
   /// the piece among the weight's (`RowTiles`), its rows and stored elements. From any thread.
   package let observe: Observer?
+  /// Called with an error that ends the run, so that threads that wait in a loader wake.
+  package let stop: (@Sendable (any Error) -> Void)?
 
   /// Takes in whole rows of a stored weight.
   package typealias Observer =
@@ -24,17 +26,19 @@ public struct FoldInput: Sendable {
 
   /// Describes an adapter whose updates are known from the start.
   public init(label: String, updates: [WeightUpdate], weight: Double = 1) {
-    self.init(label: label, updates: updates, weight: weight, isOrdered: false, observe: nil)
+    self.init(label: label, updates: updates, weight: weight, isOrdered: false, observe: nil, stop: nil)
   }
 
   package init(
-    label: String, updates: [WeightUpdate], weight: Double, isOrdered: Bool, observe: Observer?
+    label: String, updates: [WeightUpdate], weight: Double, isOrdered: Bool, observe: Observer?,
+    stop: (@Sendable (any Error) -> Void)?
   ) {
     self.label = label
     self.updates = updates
     self.weight = weight
     self.isOrdered = isOrdered
     self.observe = observe
+    self.stop = stop
   }
 }
 

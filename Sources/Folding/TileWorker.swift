@@ -30,7 +30,7 @@ struct TileWorker {
           let figures = try foldInPlace(part, rows, tile, operands, exact, run)
           return PieceOutcome(figures: figures, deltaNorm: loaded.deltaNorm)
         }
-        let figures = try foldThroughFloat64(part, rows, loaded, run)
+        let figures = try foldThroughFloat64(part, rows, tile, loaded, run)
         return PieceOutcome(figures: figures, deltaNorm: loaded.deltaNorm)
       }
     case .requantise(let index, let rows):
@@ -126,11 +126,12 @@ struct TileWorker {
 
   /// The path for everything else but block scales: all in float64, then one rounding.
   private mutating func foldThroughFloat64(
-    _ part: FoldedPart, _ rows: Range<Int>, _ loaded: LoadedPart, _ run: FoldRun
+    _ part: FoldedPart, _ rows: Range<Int>, _ number: Int, _ loaded: LoadedPart, _ run: FoldRun
   ) throws -> PieceFigures {
     guard let target = run.target(part.tensor), let dtype = run.plan.output[part.tensor]?.dtype
     else { return PieceFigures() }
     let before = try PartReader(run.plan).read(part, rows)
+    try observe(part, number, rows, run)
     var after = before
     try loaded.apply(rows: rows, columns: part.columns, to: &after)
     let first = (part.firstRow + rows.lowerBound) * part.columns
@@ -156,6 +157,24 @@ struct TileWorker {
     }
     try write(bytes, target, at: offset, run.sink)
     return figures
+  }
+
+  /// Shows the stored rows to those who measure them on the way.
+  private mutating func observe(
+    _ part: FoldedPart, _ number: Int, _ rows: Range<Int>, _ run: FoldRun
+  ) throws {
+    let observers = part.contributions.compactMap { contribution in
+      run.plan.inputs[contribution.input].observe.map { ($0, contribution.position) }
+    }
+    guard !observers.isEmpty else { return }
+    let rowBytes = part.columns * run.plan.base.tensors[part.tensor].dtype.elementByteCount
+    reserve(rows.count * rowBytes)
+    let tile = input.prefix(rows.count * rowBytes)
+    try run.plan.base.read(
+      tensor: part.tensor, at: (part.firstRow + rows.lowerBound) * rowBytes, into: tile)
+    for (observe, position) in observers {
+      try observe(position, number, rows, UnsafeRawBufferPointer(tile))
+    }
   }
 
   /// Weights with block scales: new scales from the new values, then one rounding into F8_E4M3.
