@@ -35,7 +35,7 @@ final class DeferredMerge: Sendable {
       return WeightUpdate(
         module: info.name, shape: [info.outFeatures, info.inFeatures],
         action: .add { _ in try self.delta(of: block) }, kind: "LoRA",
-        loadedElements: info.rank * (info.inFeatures + info.outFeatures), isProduct: true)
+        loadedElements: info.rank * (info.inFeatures + info.outFeatures))
     }
     return FoldInput(
       label: label, updates: updates, weight: weight, isOrdered: true,

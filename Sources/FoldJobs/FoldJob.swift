@@ -32,7 +32,7 @@ public struct FoldJob: Sendable {
     self.request = request
     let base = try FoldBase(path: request.base)
     self.base = base
-    adapters = try request.adapters.map { try OpenedAdapter($0, request, base, machine) }
+    adapters = try request.adapters.map { try OpenedAdapter.open($0, request, base, machine) }
     ties = base.ties
     plan = try FoldPlan(
       base: base.source, inputs: adapters.map(\.input),

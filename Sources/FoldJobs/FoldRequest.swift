@@ -53,6 +53,12 @@ public struct FoldRequest: Sendable, Equatable {
   /// Whether an output that exists may be replaced.
   public var replacing = false
 
+  /// Whether anything is asked of a merge, or stated of links.
+  var asksForMerge: Bool {
+    method.map { $0 != "none" } ?? false || profile != .standard || truncation != nil
+      || stated != Stated()
+  }
+
   /// Files and numbers that override what an adapter says of itself; see `AdapterOverrides`.
   public struct Stated: Sendable, Equatable {
     /// Norm windows kept beside the adapter.

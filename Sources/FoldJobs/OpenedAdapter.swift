@@ -34,8 +34,42 @@ public struct OpenedAdapter: Sendable {
   /// The merge whose factors come out of the fold itself; nil where they are known.
   let deferred: DeferredMerge?
 
-  /// Opens and merges one adapter.
-  init(
+  /// Opens one adapter, and merges it where it has to be merged first.
+  static func open(
+    _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
+    _ machine: FoldMachine
+  ) throws -> OpenedAdapter {
+    if let updates = try AdapterUpdates(path: choice.path, hdf5: machine.hdf5), !updates.isPlain {
+      return try OpenedAdapter(updates.fitted(to: base.source), choice, request, machine)
+    }
+    return try OpenedAdapter(choice, request, base, machine)
+  }
+
+  /// An adapter of a foreign format that is folded as it is.
+  private init(
+    _ updates: AdapterUpdates, _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest,
+    _ machine: FoldMachine
+  ) throws {
+    let kinds = updates.updates.map(\.kind).uniqued
+    if request.asksForMerge {
+      throw FoldJobError.nothingToMerge(adapter: choice.path, kinds: kinds)
+    }
+    path = choice.path
+    weight = choice.weight * request.scale
+    format = updates.format
+    structure = .plain
+    self.kinds = kinds
+    (method, reason) = ("none", nil)
+    notes = updates.notes
+    warnings = []
+    files = updates.files
+    digests = try OpenedAdapter.digests(of: updates.files, machine)
+    deferred = nil
+    input = FoldInput(label: choice.path, updates: updates.updates, weight: weight)
+  }
+
+  /// A ResLoRA adapter, or a plain LoRA of linear layers.
+  private init(
     _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
     _ machine: FoldMachine
   ) throws {
@@ -68,9 +102,12 @@ public struct OpenedAdapter: Sendable {
     kinds = ["LoRA"]
     notes = adapter.notes
     warnings = OpenedAdapter.warnings(ofOtherBase: try adapter.blocksOfOtherBase(inputs))
-    let files = adapter.files
-    self.files = files
-    digests = try Parallel.map(files.count, threads: machine.threads) { position in
+    files = adapter.files
+    digests = try OpenedAdapter.digests(of: adapter.files, machine)
+  }
+
+  private static func digests(of files: [String], _ machine: FoldMachine) throws -> [String] {
+    try Parallel.map(files.count, threads: machine.threads) { position in
       try SHA256Hasher.digest(ofFile: files[position]).hexadecimal
     }
   }
@@ -121,5 +158,14 @@ extension FoldRequest.Stated {
     AdapterOverrides(
       topology: try topology.map { try TopologyFile(path: $0) }, root: root, reach: reach,
       windows: try windows.map { try WindowsFile(path: $0, hdf5: hdf5) })
+  }
+}
+
+extension [String] {
+  /// Each element once, in the order of the first of each.
+  fileprivate var uniqued: [String] {
+    reduce(into: []) { list, element in
+      if !list.contains(element) { list.append(element) }
+    }
   }
 }

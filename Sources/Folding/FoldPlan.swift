@@ -28,7 +28,8 @@ public struct FoldPlan: Sendable {
     let matches = try inputs.map { input in
       try BaseMatch(
         input.updates.map(BaseMatch.Wanted.init), in: known,
-        allowingUnmatched: settings.allowsUnmatched)
+        allowingUnmatched: settings.allowsUnmatched,
+        allowedDTypes: BaseMatch.arithmeticDTypes.union([.f8E4M3]))
     }
     let scales = BlockScales(in: base)
     var parts = try FoldedPart.parts(of: inputs, matches.map(\.weights), in: base)

@@ -22,6 +22,20 @@ public struct WeightUpdate: Sendable {
   public let loadedElements: Int
   /// Whether loading gives a `WeightDelta.product`, for which folds have their quickest path.
   public let isProduct: Bool
+  /// Whether `shape` has the kernel of a convolution joined with its inputs, so that the base's
+  /// tensor may have more extents of the same product after the first.
+  public let joinsKernel: Bool
+  /// How the module's name is spelt.
+  public let naming: Naming
+
+  /// How an adapter spells a module's name.
+  public enum Naming: Sendable, Hashable {
+    /// As the base does, but for a prefix.
+    case dotted
+    /// With underscores for dots, and what comes before the first of the module's own components
+    /// left out (kohya).
+    case flattened
+  }
 
   /// A module's parameter.
   public enum Parameter: Sendable, Hashable {
@@ -66,7 +80,8 @@ public struct WeightUpdate: Sendable {
   /// Describes an update.
   public init(
     module: TensorName, parameter: Parameter = .weight, shape: [Int], expert: Int? = nil,
-    action: Action, kind: String, loadedElements: Int, isProduct: Bool = false
+    action: Action, kind: String, loadedElements: Int, isProduct: Bool = true,
+    joinsKernel: Bool = false, naming: Naming = .dotted
   ) {
     self.module = module
     self.parameter = parameter
@@ -76,6 +91,8 @@ public struct WeightUpdate: Sendable {
     self.kind = kind
     self.loadedElements = loadedElements
     self.isProduct = isProduct
+    self.joinsKernel = joinsKernel
+    self.naming = naming
   }
 
   /// The shape of the part that changes: the tensor's, or one expert's.
@@ -97,14 +114,7 @@ extension PlainLoRA {
         action: .add { _ in
           let factors = try self.factors(of: position)
           return .product(PlainFactors(a: factors.a, b: factors.b.scaled(by: block.scaling)))
-        }, kind: "LoRA", loadedElements: block.rank * (block.inFeatures + block.outFeatures),
-        isProduct: true)
+        }, kind: "LoRA", loadedElements: block.rank * (block.inFeatures + block.outFeatures))
     }
-  }
-}
-
-extension BaseMatch.Wanted {
-  package init(_ update: WeightUpdate) {
-    self.init(name: update.module, shape: update.shape)
   }
 }
