@@ -70,9 +70,15 @@ public final class OutputFolder: Sendable {
 
   /// Creates the temporary folder of an unchanging name, or opens the one that an earlier run left.
   ///
+  /// - Parameter names: the files of the folder; nil where the output is one file of it, for
+  ///   `commit(file:)`.
   /// - Throws: as `check(path:names:replacing:)`; `FileError.inUse` where another process fills it.
-  public init(path: String, names: Set<String>, replacing: Bool, for sharing: Sharing) throws {
-    try OutputFolder.check(path: path, names: names, replacing: replacing)
+  public init(path: String, names: Set<String>?, replacing: Bool, for sharing: Sharing) throws {
+    if let names {
+      try OutputFolder.check(path: path, names: names, replacing: replacing)
+    } else {
+      try OutputFile.check(path: path, replacing: replacing)
+    }
     let target = Paths.withoutTrailingSlashes(path)
     let temporary = TemporaryName(unchangingFor: target)
     if try SystemCalls.status(path: temporary.path, followingLinks: false) == nil {
@@ -120,6 +126,20 @@ public final class OutputFolder: Sendable {
     if try !SystemCalls.move(temporary.path, path, replacing: false) {
       guard replacing else { throw FileError.exists(path: path) }
       try replace()
+    }
+    try SystemCalls.synchronizeFolder(Paths.parent(of: path))
+  }
+
+  /// Gives one file of the folder the output's name; the folder goes when its owner does.
+  public func commit(file name: String) throws {
+    let source = self.path(of: name)
+    if replacing, let status = try SystemCalls.status(path: path) {
+      let descriptor = try SystemCalls.openPath(source, for: .reading, reportedPath: path)
+      defer { SystemCalls.closeDescriptor(descriptor) }
+      try SystemCalls.setMode(descriptor, status.mode, path: path)
+    }
+    guard try SystemCalls.move(source, path, replacing: replacing) else {
+      throw FileError.exists(path: path)
     }
     try SystemCalls.synchronizeFolder(Paths.parent(of: path))
   }

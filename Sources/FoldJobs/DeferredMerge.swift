@@ -67,7 +67,9 @@ final class DeferredMerge: Sendable {
   private let weights = Mutex<[Int?]>([])
 
   private var current: State {
-    guard let state = state.withLock({ $0 }) else { preconditionFailure("a merge that has not begun") }
+    guard let state = state.withLock({ $0 }) else {
+      preconditionFailure("a merge that has not begun")
+    }
     return state
   }
 
@@ -110,7 +112,7 @@ final class DeferredMerge: Sendable {
   var statistics: [BlockStatistics?] { current.collector.statistics }
 
   /// The blocks that folding some weights needs statistics of and that are not among those weights.
-  func missing(for tensors: Set<Int>, _ known: [BlockStatistics?]) -> [Int] {
+  func missing(for tensors: Set<Int>, isKnown: [Bool]) -> [Int] {
     let weights = weights.withLock { $0 }
     var needed: Set<Int> = []
     // What a block needs, its prerequisites need in turn.
@@ -121,7 +123,7 @@ final class DeferredMerge: Sendable {
       }
     }
     return needed.filter { block in
-      known[block] == nil && !(weights[block].map(tensors.contains) ?? false)
+      !isKnown[block] && !(weights[block].map(tensors.contains) ?? false)
     }.sorted()
   }
 
@@ -133,6 +135,14 @@ final class DeferredMerge: Sendable {
     var wanted = [Int?](repeating: nil, count: weights.count)
     for block in blocks { wanted[block] = weights[block] }
     return try merge.statistics(of: wanted, inputs)
+  }
+
+  /// The weight of a block, by its position in the base.
+  func weight(of block: Int) -> Int? { weights.withLock { $0[block] } }
+
+  /// The weights that are among some tensors.
+  func weights(in tensors: Set<Int>) -> Set<Int> {
+    Set(weights.withLock { $0 }.compactMap { $0 }).intersection(tensors)
   }
 
   /// The blocks whose weight is among some tensors.

@@ -38,9 +38,12 @@ extension FoldJob {
     let tensors = layout.shards[number].tensors
     for (position, adapter) in adapters.enumerated() {
       guard let deferred = adapter.deferred else { continue }
-      let missing = deferred.missing(for: Set(tensors), known.byAdapter[position])
+      let missing = deferred.missing(
+        for: Set(tensors), isKnown: known.byAdapter[position].map { $0 != nil })
       if !missing.isEmpty {
-        for (block, statistics) in try deferred.gather(missing, mergeInputs(on: machine)).enumerated() {
+        for (block, statistics) in try deferred.gather(missing, mergeInputs(on: machine))
+          .enumerated()
+        {
           if let statistics { known.byAdapter[position][block] = statistics }
         }
       }

@@ -115,6 +115,7 @@ public struct FoldJob: Sendable {
       return FoldJobResult(report: report, files: files, bytesWritten: byteCount, resumedShards: 0)
     }
     let workspace = try FoldWorkspace(self, for: .alone)
+    try workspace.checkSpace()
     var reports: [FoldReport] = []
     var (resumed, done) = (0, 0)
     let total = base.source.byteCount

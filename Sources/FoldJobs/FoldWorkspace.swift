@@ -24,11 +24,17 @@ final class FoldWorkspace: Sendable {
     self.job = job
     fingerprint = job.fingerprint
     folder = try OutputFolder(
-      path: job.request.output, names: FoldWorkspace.names(job), replacing: job.request.replacing,
-      for: sharing)
-    for name in try folder.entries where !(try isOurs(name)) { folder.remove(name) }
-    try Paths.requireSpace(missingBytes(), at: folder.path(of: ""))
+      path: job.request.output, names: job.layout.isFolder ? FoldWorkspace.names(job) : nil,
+      replacing: job.request.replacing, for: sharing)
+    if sharing == .alone {
+      for name in try folder.entries where !(try isOurs(name)) { folder.remove(name) }
+    }
   }
+
+  /// Checks that the disk has room for the shards that are not finished.
+  ///
+  /// - Throws: `FileError.noSpace`.
+  func checkSpace() throws { try Paths.requireSpace(missingBytes(), at: folder.path(of: "x")) }
 
   /// The path of a file before it is published.
   func path(of name: String) -> String { folder.path(of: name) }
@@ -62,6 +68,31 @@ final class FoldWorkspace: Sendable {
     return record
   }
 
+  // MARK: Statistics of shards of the base
+
+  private static func statisticsName(_ number: Int) -> String { ".statistics-\(number).json" }
+
+  /// Keeps what a statistics task found in a shard of the base.
+  func record(_ statistics: KnownStatistics, ofBaseShard number: Int) throws {
+    let text = JSONValue.members([
+      "fingerprint": .string(fingerprint), "statistics": job.json(of: statistics),
+    ]).serialized()
+    try OutputFile.write(
+      Array((text + "\n").utf8), to: folder.path(of: FoldWorkspace.statisticsName(number)),
+      replacing: true)
+  }
+
+  /// What the statistics task of a shard found; nil where it has not run.
+  func statistics(ofBaseShard number: Int) throws -> KnownStatistics? {
+    let path = folder.path(of: FoldWorkspace.statisticsName(number))
+    guard try Paths.kind(of: path) == .file,
+      let text = try? ReadableFile.contents(of: path, limit: 1 << 28),
+      let object = (try? JSONValue(parsing: text))?.object,
+      object["fingerprint"]?.string == fingerprint
+    else { return nil }
+    return object["statistics"].flatMap(job.statistics(parsing:))
+  }
+
   private func missingBytes() throws -> Int {
     try job.layout.shards.enumerated().reduce(0) { sum, shard in
       try finished(shard.offset) == nil ? sum + shard.element.layout.fileSize : sum
@@ -80,6 +111,9 @@ final class FoldWorkspace: Sendable {
 
   /// Adds the other files and the index, and gives the folder its name.
   func publish() throws {
+    guard job.layout.isFolder else {
+      return try folder.commit(file: job.layout.shards[0].name)
+    }
     for name in job.base.companions { try copy(name) }
     if let indexName = job.layout.indexName {
       try OutputFile.write(

@@ -26,7 +26,8 @@ public struct FoldInput: Sendable {
 
   /// Describes an adapter whose updates are known from the start.
   public init(label: String, updates: [WeightUpdate], weight: Double = 1) {
-    self.init(label: label, updates: updates, weight: weight, isOrdered: false, observe: nil, stop: nil)
+    self.init(
+      label: label, updates: updates, weight: weight, isOrdered: false, observe: nil, stop: nil)
   }
 
   package init(

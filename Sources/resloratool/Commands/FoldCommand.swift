@@ -21,9 +21,10 @@ struct FoldCommand: ParsableCommand {
   var adapter: String?
 
   @Option(help: ArgumentHelp("Base weights: a safetensors file or a folder.", valueName: "base"))
-  var into: String
+  var into: String?
 
   @OptionGroup var fold: FoldOptions
+  @OptionGroup var plan: PlanOptions
   @OptionGroup var merge: MergeOptions
   @OptionGroup var source: AdapterOptions
   @OptionGroup var output: OutputPathOption
@@ -31,46 +32,98 @@ struct FoldCommand: ParsableCommand {
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    if plan.plan == nil {
+      guard into != nil else { throw ValidationError("name the base: --into BASE") }
+      guard adapter != nil || !fold.more.isEmpty else {
+        throw ValidationError("name an adapter: resloratool fold ADAPTER --into BASE")
+      }
+    } else if adapter != nil || into != nil || !fold.more.isEmpty || output.path != nil {
+      throw ValidationError("a plan names adapters, base and output itself")
+    }
+  }
+
   func run() throws {
     let start = ContinuousClock.now
+    if let path = plan.plan { return try run(PlanFile(path: path), start) }
     let request = try request()
-    let inputs = request.adapters.map(\.path) + [into, source.windows, source.topology]
+    let inputs = request.adapters.map(\.path) + [request.base, source.windows, source.topology]
     try target.check(request.output, against: inputs)
-
-    let reading = ProgressBar("reading the base", isQuiet: common.quiet)
-    var machine = FoldMachine(threads: common.threadCount, hdf5: .isolated)
-    machine.mergeProgress = { try reading.update($0, of: $1) }
-    let job = try FoldJob(request, on: machine)
-    reading.finish()
+    let job = try open { try FoldJob(request, on: $0) }
     try target.check(request.output, against: job.adapters.flatMap(\.files))
     try job.checkOutput()
     common.warn(job.base.warnings + job.adapters.flatMap(\.warnings))
-
     var report = FoldCommandReport(job, threads: common.threadCount)
-    if target.isDryRun {
+    if let path = plan.out {
+      try PlanFile.write(job, to: path, replacing: target.force)
+      report.planPath = path
+    } else if target.isDryRun {
       try job.checkSpace()
     } else {
-      let bar = ProgressBar("folding", isQuiet: common.quiet)
-      defer { bar.finish() }
-      report.result = try job.run(on: machine) {
-        try bar.update($0.bytesDone, of: $0.bytesTotal)
-      }
+      report.result = try withProgress { try job.run(on: machine, progress: $0) }
     }
+    try finish(&report, start)
+  }
+
+  /// One task of a plan, or its end.
+  private func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
+    let job = try open { try file.job(on: $0) }
+    if let task = plan.task {
+      let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
+      let text = "task \(task): \(isNew ? "done" : "was done before")\n"
+      return try common.print(
+        .members(["task": .integer(task), "was_done_before": .bool(!isNew)]), text)
+    }
+    var report = FoldCommandReport(job, threads: common.threadCount)
+    report.result = try job.finish()
+    try finish(&report, start)
+  }
+
+  private func finish(
+    _ report: inout FoldCommandReport, _ start: ContinuousClock.Instant
+  ) throws {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     common.warn(report.warnings)
     try common.print(report.json, report.text)
   }
 
+  private var machine: FoldMachine { FoldMachine(threads: common.threadCount, hdf5: .isolated) }
+
+  /// Opens a job, with a progress bar over what a merge reads of the base.
+  private func open(_ body: (FoldMachine) throws -> FoldJob) throws -> FoldJob {
+    let bar = ProgressBar("reading the base", isQuiet: common.quiet)
+    defer { bar.finish() }
+    var machine = machine
+    machine.mergeProgress = { try bar.update($0, of: $1) }
+    return try body(machine)
+  }
+
+  private func withProgress<Result>(
+    _ body: (@escaping @Sendable (FoldProgress) throws -> Void) throws -> Result
+  ) throws -> Result {
+    let bar = ProgressBar("folding", isQuiet: common.quiet)
+    defer { bar.finish() }
+    return try body { try bar.update($0.bytesDone, of: $0.bytesTotal) }
+  }
+
   private func request() throws -> FoldRequest {
-    let adapters = try fold.adapters(first: adapter)
-    var request = FoldRequest(adapters: adapters, base: into, output: try outputPath())
+    guard let into else { preconditionFailure("validated") }
+    // Tasks of a plan may be run from another folder.
+    func path(_ path: String) -> String { plan.out == nil ? path : Paths.absolute(path) }
+    let adapters = fold.adapters(first: adapter).map {
+      FoldRequest.AdapterChoice(path: path($0.path), weight: $0.weight)
+    }
+    var request = FoldRequest(
+      adapters: adapters, base: path(into), output: path(try outputPath(into)))
     request.scale = fold.scale
     request.method = merge.method
     request.profile = merge.compat
     request.truncation = merge.truncation
     request.stated = source.requested
+    request.stated.windows = request.stated.windows.map(path)
+    request.stated.topology = request.stated.topology.map(path)
     request.dtype = target.dtype?.dtype
-    request.rounding = try fold.foldRounding()
+    request.rounding = fold.foldRounding
     request.allowsUnmatched = fold.allowsUnmatched
     request.allowsNonFinite = nonFinite.isAllowed
     request.verification = fold.verify
@@ -80,7 +133,7 @@ struct FoldCommand: ParsableCommand {
     return request
   }
 
-  private func outputPath() throws -> String {
+  private func outputPath(_ into: String) throws -> String {
     if let path = output.path { return path }
     let stem = try DefaultName.stem(of: into) + "-folded"
     let isFolder = try Paths.kind(of: into) == .folder || fold.maxShardSize != nil

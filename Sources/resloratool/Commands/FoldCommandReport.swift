@@ -9,6 +9,8 @@ import Tensors
 struct FoldCommandReport {
   /// The result; nil for a dry run.
   var result: FoldJobResult?
+  /// The plan file that was written instead.
+  var planPath: String?
   /// How long all took.
   var seconds = 0.0
 
@@ -53,6 +55,9 @@ struct FoldCommandReport {
       "unmatched": .array(plan.unmatched.map { .string($0.string) }),
       "bytes_written": .integer(result?.bytesWritten ?? 0),
       "bytes_planned": .integer(job.byteCount),
+      "bytes_read": .integer(job.bytesRead),
+      "plan": planPath.map(JSONValue.string),
+      "tasks": planPath.map { _ in .integer(job.tasks.count) },
       "peak_memory": .integer(plan.peakMemory(threads: threads)),
       "resumed_shards": result.map { .integer($0.resumedShards) },
       "seconds": .double(seconds),
@@ -108,10 +113,15 @@ struct FoldCommandReport {
     let counts = "\(plan.foldedCount) tensors folded, \(plan.copiedCount) copied"
     let files =
       job.layout.shards.count == 1 ? "" : " in \(job.layout.shards.count) files"
+    if let planPath {
+      return lines
+        + "wrote the plan \(planPath.escapedForTerminal): \(job.tasks.count) tasks; run each with "
+        + "'resloratool fold --plan FILE --task N', then 'resloratool fold --plan FILE --finish'\n"
+    }
     guard let result else {
       return lines
         + "would write \(job.request.output.escapedForTerminal) (\(Format.bytes(job.byteCount))"
-        + "\(files)): \(counts); peak memory "
+        + "\(files)): \(counts); reads \(Format.bytes(job.bytesRead)) of the base, peak memory "
         + "\(Format.bytes(plan.peakMemory(threads: threads))); nothing was written\n"
     }
     let resumed =

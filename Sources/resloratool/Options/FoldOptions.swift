@@ -53,19 +53,14 @@ struct FoldOptions: ParsableArguments {
     }
   }
 
-  func foldRounding() throws -> FoldRounding {
+  var foldRounding: FoldRounding {
     rounding == .nearest ? .nearest : .stochastic(seed: seed ?? 0)
   }
 
   /// The adapters in the order in which they are named.
-  func adapters(first: String?) throws -> [FoldRequest.AdapterChoice] {
-    let choices =
-      [first].compactMap { $0 }.map { FoldRequest.AdapterChoice(path: $0) }
+  func adapters(first: String?) -> [FoldRequest.AdapterChoice] {
+    [first].compactMap { $0 }.map { FoldRequest.AdapterChoice(path: $0) }
       + more.map(FoldOptions.choice)
-    guard !choices.isEmpty else {
-      throw ValidationError("name an adapter: resloratool fold ADAPTER --into BASE")
-    }
-    return choices
   }
 
   /// `PATH=0.7`; a path may have an equals sign of its own.
