@@ -82,6 +82,9 @@ public struct FoldPlan: Sendable {
     }
   }
 
+  /// The tensors of the output in the base's order.
+  public var tensors: [TensorInfo] { output.compactMap { $0 } }
+
   /// Whether pieces must begin in the order of the updates.
   var isOrdered: Bool { inputs.contains(where: \.isOrdered) }
 
