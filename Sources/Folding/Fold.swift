@@ -5,8 +5,8 @@ public import Tensors
 
 /// A fold: how to run a plan, or a part of it.
 ///
-/// Every thread works through tiles of about a mebibyte, which it reads, computes, writes, reads
-/// back and compares. Memory: `FoldPlan.peakMemory(threads:)`, whatever the size of the model. The
+/// Every thread works through tiles of about a mebibyte in strips that its cache holds: it reads one,
+/// computes, writes, reads back and compares. Memory: `FoldPlan.peakMemory(threads:)`, whatever the size of the model. The
 /// output has the same bits for every number of threads and on every CPU (Folding §3).
 public struct Fold: Sendable {
   /// The most threads to use.

@@ -29,6 +29,20 @@ struct FoldRun: Sendable {
     }
   }
 
+  /// Whether anybody measures the part's rows before they are folded.
+  func isMeasured(_ part: FoldedPart) -> Bool {
+    part.contributions.contains { plan.inputs[$0.input].observe != nil }
+  }
+
+  /// Shows whole rows as they are stored to those who measure them.
+  func measure(
+    _ part: FoldedPart, _ tile: Int, _ rows: Range<Int>, _ elements: UnsafeRawBufferPointer
+  ) throws {
+    for contribution in part.contributions {
+      try plan.inputs[contribution.input].observe?(contribution.position, tile, rows, elements)
+    }
+  }
+
   /// Where the sink has a tensor of the base; nil where another output has it.
   func target(_ tensor: Int) -> Int? { targets[tensor] }
 }

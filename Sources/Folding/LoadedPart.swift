@@ -43,8 +43,7 @@ struct LoadedPart: Sendable {
       if plan.isQuick(index), let exact = LoadedPart.joined(deltas) {
         let dtype = plan.base.tensors[part.tensor].dtype
         operation = .product(
-          FoldOperands(
-            exact, scaling: 1, accumulatingInSingle: dtype == .f16 || dtype == .bf16), exact: exact)
+          FoldOperands(exact, accumulatingInSingle: dtype == .f16 || dtype == .bf16), exact: exact)
         deltaNorm = exact.productNorm
       } else {
         operation = .sum(deltas)

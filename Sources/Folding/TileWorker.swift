@@ -5,8 +5,11 @@ internal import Tensors
 
 /// What one thread works with: its buffers, kept from piece to piece.
 struct TileWorker {
-  private var input = AlignedBuffer(byteCount: RowTiles.byteCount)
-  private var check = AlignedBuffer(byteCount: RowTiles.byteCount)
+  private var input = AlignedBuffer(byteCount: FoldPlan.stripBytes)
+  private var check = AlignedBuffer(byteCount: FoldPlan.stripBytes)
+  /// A strip as it was, where more than a row of it is needed after the fold.
+  private var before = AlignedBuffer(byteCount: 0)
+  private var sample = FoldSample()
   private let level = rl_best_level()
 
   /// Does a piece and verifies what it wrote.
@@ -47,13 +50,13 @@ struct TileWorker {
     _ reference: TensorReference, _ bytes: Range<Int>, _ run: FoldRun
   ) throws {
     guard let target = run.target(reference.index) else { return }
-    reserve(RowTiles.byteCount)
-    try run.sink.copy(
-      reference, at: bytes.lowerBound, count: bytes.count, tensor: target, scratch: input.bytes)
-    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: RowTiles.byteCount) {
-      let count = min(RowTiles.byteCount, bytes.upperBound - start)
-      try reference.source.read(tensor: reference.index, at: start, into: input.prefix(count))
-      try compare(input.prefix(count), target, at: start, run.sink)
+    reserve(FoldPlan.stripBytes)
+    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.stripBytes) {
+      let strip = input.prefix(min(FoldPlan.stripBytes, bytes.upperBound - start))
+      try run.sink.copy(
+        reference, at: start, count: strip.count, tensor: target, scratch: input.bytes)
+      try reference.source.read(tensor: reference.index, at: start, into: strip)
+      try compare(strip, target, at: start, run.sink)
     }
   }
 
@@ -88,40 +91,66 @@ struct TileWorker {
 
   // MARK: Weights that change
 
-  /// The quick path: the kernel works on the stored elements.
+  /// The quick path: the kernel works on the stored elements, strip after strip.
   private mutating func foldInPlace(
     _ part: FoldedPart, _ rows: Range<Int>, _ number: Int, _ operands: FoldOperands,
     _ exact: PlainFactors, _ run: FoldRun
   ) throws -> PieceFigures {
     let dtype = run.plan.base.tensors[part.tensor].dtype
+    let rounding = run.plan.settings.rounding
     guard let target = run.target(part.tensor) else { return PieceFigures() }
     let rowBytes = part.columns * dtype.elementByteCount
-    let count = rows.count * rowBytes
-    let offset = (part.firstRow + rows.lowerBound) * rowBytes
-    reserve(count)
-    let tile = input.prefix(count)
-    try run.plan.base.read(tensor: part.tensor, at: offset, into: tile)
-    for contribution in part.contributions {
-      try run.plan.inputs[contribution.input].observe?(
-        contribution.position, number, rows, UnsafeRawBufferPointer(tile))
+    let sampled = FoldSample.rows(of: rows, run.verification)
+    let isMeasured = run.isMeasured(part)
+    var figures = PieceFigures()
+    // Who measures takes in the tile whole.
+    for strip in isMeasured ? [rows] : FoldPlan.strips(of: rows, rowBytes: rowBytes) {
+      reserve(strip.count * rowBytes)
+      let tile = input.prefix(strip.count * rowBytes)
+      let offset = (part.firstRow + strip.lowerBound) * rowBytes
+      try run.plan.base.read(tensor: part.tensor, at: offset, into: tile)
+      if isMeasured { try run.measure(part, number, rows, UnsafeRawBufferPointer(tile)) }
+      let old = keepBefore(tile, strip, sampled, part, dtype, run)
+      let place = FoldKernel.Place(
+        columns: part.columns, rows: strip, tensor: part.tensor,
+        firstElement: (part.firstRow + strip.lowerBound) * part.columns)
+      figures += FoldKernel.run(level, tile, dtype, place, operands, rounding)
+      let name = run.plan.base.tensors[part.tensor].name
+      for row in sampled where strip.contains(row) {
+        let line = ((row - strip.lowerBound) * rowBytes)..<((row - strip.lowerBound + 1) * rowBytes)
+        if let old {
+          sample.keep(
+            row, UnsafeRawBufferPointer(rebasing: old[line]), columns: part.columns, dtype)
+        }
+        try sample.confirm(
+          UnsafeRawBufferPointer(rebasing: tile[line]), dtype, exact, level, rounding, name)
+      }
+      if let old {
+        try run.change?(
+          part.tensor, offset, UnsafeRawBufferPointer(old), UnsafeRawBufferPointer(tile))
+      }
+      try run.sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
+      try compare(tile, target, at: offset, run.sink)
     }
-    let samples = FoldSample.taken(of: tile, part, rows, dtype, run.verification)
-    let before = run.change == nil ? [] : [UInt8](tile)
-    let place = FoldKernel.Place(
-      columns: part.columns, rows: rows, tensor: part.tensor,
-      firstElement: (part.firstRow + rows.lowerBound) * part.columns)
-    let figures = FoldKernel.run(
-      level, tile, dtype, place, operands, run.plan.settings.rounding)
-    let name = run.plan.base.tensors[part.tensor].name
-    for sample in samples {
-      try sample.confirm(tile, exact, level, run.plan.settings.rounding, name)
-    }
-    try before.withUnsafeBytes {
-      try run.change?(part.tensor, offset, $0, UnsafeRawBufferPointer(tile))
-    }
-    try run.sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
-    try compare(tile, target, at: offset, run.sink)
     return figures
+  }
+
+  /// Keeps what is needed of a strip after the fold: its sampled row, or all of it, which is returned.
+  private mutating func keepBefore(
+    _ tile: UnsafeMutableRawBufferPointer, _ strip: Range<Int>, _ sampled: Range<Int>,
+    _ part: FoldedPart, _ dtype: DType, _ run: FoldRun
+  ) -> UnsafeMutableRawBufferPointer? {
+    if run.change != nil || run.verification == .full {
+      if before.bytes.count < tile.count { before = AlignedBuffer(byteCount: tile.count) }
+      before.bytes.copyMemory(from: UnsafeRawBufferPointer(tile))
+      return before.prefix(tile.count)
+    }
+    let rowBytes = part.columns * dtype.elementByteCount
+    for row in sampled where strip.contains(row) {
+      let line = ((row - strip.lowerBound) * rowBytes)..<((row - strip.lowerBound + 1) * rowBytes)
+      sample.keep(row, UnsafeRawBufferPointer(rebasing: tile[line]), columns: part.columns, dtype)
+    }
+    return nil
   }
 
   /// The path for everything else but block scales: all in float64, then one rounding.
@@ -131,7 +160,7 @@ struct TileWorker {
     guard let target = run.target(part.tensor), let dtype = run.plan.output[part.tensor]?.dtype
     else { return PieceFigures() }
     let before = try PartReader(run.plan).read(part, rows)
-    try observe(part, number, rows, run)
+    try measure(part, number, rows, run)
     var after = before
     try loaded.apply(rows: rows, columns: part.columns, to: &after)
     let first = (part.firstRow + rows.lowerBound) * part.columns
@@ -160,21 +189,16 @@ struct TileWorker {
   }
 
   /// Shows the stored rows to those who measure them on the way.
-  private mutating func observe(
+  private mutating func measure(
     _ part: FoldedPart, _ number: Int, _ rows: Range<Int>, _ run: FoldRun
   ) throws {
-    let observers = part.contributions.compactMap { contribution in
-      run.plan.inputs[contribution.input].observe.map { ($0, contribution.position) }
-    }
-    guard !observers.isEmpty else { return }
+    guard run.isMeasured(part) else { return }
     let rowBytes = part.columns * run.plan.base.tensors[part.tensor].dtype.elementByteCount
     reserve(rows.count * rowBytes)
     let tile = input.prefix(rows.count * rowBytes)
     try run.plan.base.read(
       tensor: part.tensor, at: (part.firstRow + rows.lowerBound) * rowBytes, into: tile)
-    for (observe, position) in observers {
-      try observe(position, number, rows, UnsafeRawBufferPointer(tile))
-    }
+    try run.measure(part, number, rows, UnsafeRawBufferPointer(tile))
   }
 
   /// Weights with block scales: new scales from the new values, then one rounding into F8_E4M3.
