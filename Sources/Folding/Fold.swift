@@ -17,6 +17,8 @@ public struct Fold: Sendable {
   public var verification: Verification
   /// Told of every span of a tensor that changes, before it is written; from any thread.
   public var change: ChangeObserver?
+  /// Whether everything is done but writing: what a fold would do, and whether it may.
+  package var isRehearsal = false
 
   /// How much of what was computed is confirmed by float64 arithmetic of its own (Folding §5.2).
   public enum Verification: String, Sendable, CaseIterable {
@@ -59,7 +61,22 @@ public struct Fold: Sendable {
     let tensors = tensors ?? plan.output.indices.filter { plan.output[$0] != nil }
     precondition(
       sink.tensors == tensors.map { plan.output[$0] }, "the sink is laid out differently")
-    let pieces = plan.pieces(of: tensors)
+    return try run(plan, plan.pieces(of: tensors), tensors, into: sink, progress: progress)
+  }
+
+  /// Writes some groups' pieces of a plan that keeps the base's tensors where they are.
+  package func run(
+    _ plan: FoldPlan, _ group: FoldGroup, into sink: any TensorSink,
+    progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
+  ) throws {
+    _ = try run(
+      plan, group.pieces, Array(plan.base.tensors.indices), into: sink, progress: progress)
+  }
+
+  private func run(
+    _ plan: FoldPlan, _ pieces: [FoldPiece], _ tensors: [Int], into sink: any TensorSink,
+    progress: @escaping @Sendable (FoldProgress) throws -> Void
+  ) throws -> FoldReport {
     let run = FoldRun(plan, tensors, pieces, sink, self)
     let total = pieces.reduce(0) { $0 + $1.byteCount(plan) }
     let done = Atomic<Int>(0)

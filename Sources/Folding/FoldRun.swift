@@ -8,6 +8,7 @@ struct FoldRun: Sendable {
   let sink: any TensorSink
   let verification: Fold.Verification
   let change: Fold.ChangeObserver?
+  let isRehearsal: Bool
   let loaded: SharedValues<LoadedPart>
   private let targets: [Int: Int]
 
@@ -20,6 +21,7 @@ struct FoldRun: Sendable {
     self.sink = sink
     verification = settings.verification
     change = settings.change
+    isRehearsal = settings.isRehearsal
     targets = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1, $0) })
     var uses = [Int](repeating: 0, count: plan.parts.count)
     for case let part? in pieces.map(\.part) { uses[part] += 1 }

@@ -49,7 +49,7 @@ struct TileWorker {
   private mutating func copy(
     _ reference: TensorReference, _ bytes: Range<Int>, _ run: FoldRun
   ) throws {
-    guard let target = run.target(reference.index) else { return }
+    guard let target = run.target(reference.index), !run.isRehearsal else { return }
     reserve(FoldPlan.stripBytes)
     for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.stripBytes) {
       let strip = input.prefix(min(FoldPlan.stripBytes, bytes.upperBound - start))
@@ -85,7 +85,7 @@ struct TileWorker {
     for (before, after) in zip(values, stored) where before.isFinite && !after.isFinite {
       figures.overflowed += 1
     }
-    try write(bytes, target, at: first * dtype.elementByteCount, run.sink)
+    try write(bytes, target, at: first * dtype.elementByteCount, run)
     return figures
   }
 
@@ -129,8 +129,7 @@ struct TileWorker {
         try run.change?(
           part.tensor, offset, UnsafeRawBufferPointer(old), UnsafeRawBufferPointer(tile))
       }
-      try run.sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
-      try compare(tile, target, at: offset, run.sink)
+      try write(tile, target, at: offset, run)
     }
     return figures
   }
@@ -184,7 +183,7 @@ struct TileWorker {
         try bytes.withUnsafeBytes { try change(part.tensor, offset, old, $0) }
       }
     }
-    try write(bytes, target, at: offset, run.sink)
+    try write(bytes, target, at: offset, run)
     return figures
   }
 
@@ -227,7 +226,7 @@ struct TileWorker {
           try bytes.withUnsafeBytes { try change(tensor, offset, old, $0) }
         }
       }
-      try write(bytes, target, at: offset, run.sink)
+      try write(bytes, target, at: offset, run)
     }
     // Counted where the weight goes, not where only its scales do.
     return run.target(part.tensor) == nil ? PieceFigures() : figures
@@ -241,13 +240,19 @@ struct TileWorker {
   }
 
   private mutating func write(
-    _ bytes: [UInt8], _ target: Int, at offset: Int, _ sink: any TensorSink
+    _ bytes: [UInt8], _ target: Int, at offset: Int, _ run: FoldRun
   ) throws {
     reserve(bytes.count)
     input.bytes.copyBytes(from: bytes)
-    let tile = input.prefix(bytes.count)
-    try sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
-    try compare(tile, target, at: offset, sink)
+    try write(input.prefix(bytes.count), target, at: offset, run)
+  }
+
+  private func write(
+    _ tile: UnsafeMutableRawBufferPointer, _ target: Int, at offset: Int, _ run: FoldRun
+  ) throws {
+    if run.isRehearsal { return }
+    try run.sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
+    try compare(tile, target, at: offset, run.sink)
   }
 
   /// Reads back what was written and compares every byte.
