@@ -65,8 +65,11 @@ extension FoldPlan {
   /// whole columns go into it.
   package var readsOnlyWhatItWrites: Bool {
     parts.allSatisfy { part in
-      part.contributions.allSatisfy {
-        if case .rescale(_, magnitude: _, per: .column) = $0.update.action { false } else { true }
+      part.contributions.allSatisfy { contribution in
+        guard case .rescale(_, magnitude: _, let axis) = contribution.update.action else {
+          return true
+        }
+        return axis == .row
       }
     }
   }
