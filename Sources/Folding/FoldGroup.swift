@@ -1,3 +1,4 @@
+internal import Adapters
 internal import Tensors
 
 /// Pieces of a plan that are written together, for an output whose originals are saved group by group
@@ -66,7 +67,7 @@ extension FoldPlan {
   package var readsOnlyWhatItWrites: Bool {
     parts.allSatisfy { part in
       part.contributions.allSatisfy { contribution in
-        guard case .rescale(_, magnitude: _, let axis) = contribution.update.action else {
+        guard case .rescale(_, magnitude: _, per: let axis) = contribution.update.action else {
           return true
         }
         return axis == .row
