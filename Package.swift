@@ -76,7 +76,8 @@ let package = Package(
         .linkedLibrary("openblas", .when(platforms: [.linux])),
         .linkedFramework("Accelerate", .when(platforms: [.macOS])),
       ]),
-    module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
+    module(
+      "Folding", ["Tensors", "ByteIO", "Codecs", "Safetensors", "Adapters", "CKernels"]),
     module("Comparing", ["Tensors", "ByteIO"]),
     .executableTarget(
       name: "resloratool",

@@ -52,13 +52,15 @@ public enum FileError: DiagnosableError, Equatable {
   case wrongSize(path: String, found: Int, expected: Int)
   /// What was read back is not what was written.
   case damaged(path: String, offset: Int)
+  /// Another process is changing the file.
+  case inUse(path: String)
 
   /// Content problems are bad data, the others resources.
   public var failureKind: FailureKind {
     switch self {
     case .notARegularFile, .tooLarge, .endedEarly: .badData
     case .exists, .outputIsInput, .foreignFiles: .usage
-    case .noSpace, .wrongSize, .damaged: .resource
+    case .noSpace, .wrongSize, .damaged, .inUse: .resource
     }
   }
 
@@ -87,6 +89,8 @@ public enum FileError: DiagnosableError, Equatable {
     case .wrongSize(let path, let found, let expected):
       "\(path.escapedForTerminal): wrong size after writing (found \(found), expected \(expected)); "
         + "the disk or file system lost data"
+    case .inUse(let path):
+      "\(path.escapedForTerminal): another process is changing it; wait until it is done"
     case .damaged(let path, let offset):
       "\(path.escapedForTerminal): reads back differently from what was written "
         + "(at byte \(offset)); the disk or file system damaged it"

@@ -1,0 +1,79 @@
+internal import Tensors
+
+/// A regular file that is read and written in place at positions, from any thread, and that no
+/// other run of the tool opens so at the same time.
+///
+/// Nothing is created or cut off. A link is not followed: what it leads to may have other names.
+package final class UpdatableFile: Sendable {
+  /// The path it was opened by.
+  package let path: String
+  /// The size in bytes when it was opened.
+  package let size: Int
+  /// What tells the file from another one that gets its name later.
+  package let inode: UInt64
+
+  private let descriptor: Int32
+
+  /// Opens and locks a file.
+  ///
+  /// - Throws: `FileError.notARegularFile` for anything else, links among them;
+  ///   `FileError.inUse` where another process holds the lock; `SystemError`.
+  package init(path: String) throws {
+    if let status = try SystemCalls.status(path: path, followingLinks: false), !status.isRegular {
+      throw FileError.notARegularFile(path: path)
+    }
+    let descriptor = try SystemCalls.openPath(path, for: .updating)
+    do {
+      let status = try SystemCalls.status(descriptor: descriptor, path: path)
+      guard status.isRegular else { throw FileError.notARegularFile(path: path) }
+      guard SystemCalls.lock(descriptor) else { throw FileError.inUse(path: path) }
+      self.path = path
+      self.descriptor = descriptor
+      size = status.size
+      inode = status.inode
+    } catch {
+      SystemCalls.closeDescriptor(descriptor)
+      throw error
+    }
+  }
+
+  deinit { SystemCalls.closeDescriptor(descriptor) }
+
+  /// Fills a buffer from a position.
+  ///
+  /// - Throws: `FileError.endedEarly` where the file ends inside the range.
+  package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    let count = try SystemCalls.read(descriptor, at: offset, into: buffer, path: path)
+    guard count == buffer.count else {
+      throw FileError.endedEarly(path: path, offset: offset + count, missing: buffer.count - count)
+    }
+  }
+
+  /// The bytes of a range.
+  package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    try bytes.withUnsafeMutableBytes { try read(at: offset, into: $0) }
+    return bytes
+  }
+
+  /// Writes bytes at a position; the file grows where they reach beyond its end.
+  package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    try SystemCalls.write(descriptor, at: offset, bytes, path: path)
+  }
+
+  /// Flushes what was written to the device; an error is final.
+  package func synchronize() throws {
+    try SystemCalls.synchronizeDevice(descriptor, path: path)
+  }
+
+  /// The size it has now.
+  package func currentSize() throws -> Int {
+    try SystemCalls.status(descriptor: descriptor, path: path).size
+  }
+
+  /// Removes the file's name for good.
+  package func remove() throws {
+    SystemCalls.remove(path)
+    try SystemCalls.synchronizeFolder(Paths.parent(of: path))
+  }
+}
