@@ -33,11 +33,11 @@ struct UndoAssembly {
     if !isInOrder { try copy(from: spool, to: file, chunks) }
     for piece in pieces {
       try description[piece].withUnsafeBytes { piece in
-        var (chunk, bytes) = encoder.encode(piece)
-        chunk.position = position
-        try file.write(bytes, at: position)
-        position += chunk.storedLength
-        chunks.append(chunk)
+        var encoded = encoder.encode(piece)
+        encoded.chunk.position = position
+        try file.write(encoded.bytes, at: position)
+        position += encoded.bytes.count
+        chunks.append(encoded.chunk)
       }
     }
     let directory = chunks.flatMap(\.bytes)

@@ -1,4 +1,5 @@
 package import ByteIO
+internal import Safetensors
 internal import Synchronization
 package import Tensors
 
@@ -83,19 +84,20 @@ package final class UndoWriter: Sendable {
     try encoders.use { encoder in
       for start in stride(from: 0, to: before.count, by: UndoFormat.maximumRawLength) {
         let range = start..<min(before.count, start + UndoFormat.maximumRawLength)
-        guard
-          var (chunk, bytes) = encoder.encode(
-            before: UnsafeRawBufferPointer(rebasing: before[range]),
-            after: UnsafeRawBufferPointer(rebasing: after[range]), width: elementWidth)
-        else { continue }
+        let encoded = encoder.encode(
+          before: UnsafeRawBufferPointer(rebasing: before[range]),
+          after: UnsafeRawBufferPointer(rebasing: after[range]), width: elementWidth)
+        guard var chunk = encoded?.chunk, let bytes = encoded?.bytes else { continue }
         chunk.tensor = number
         chunk.offset = offset + start
-        chunk.position = spool.withLock {
-          defer { $0.position += chunk.storedLength }
-          return $0.position
+        let length = chunk.storedLength
+        chunk.position = spool.withLock { spool in
+          spool.position += length
+          return spool.position - length
         }
         try file.write(bytes, at: chunk.position)
-        spool.withLock { $0.spans.append(chunk) }
+        let span = chunk
+        spool.withLock { $0.spans.append(span) }
       }
     }
   }

@@ -1,0 +1,3 @@
+package final class InPlaceJournal: Sendable {
+  static let suffix = ".fold-journal"
+}
