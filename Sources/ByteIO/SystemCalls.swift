@@ -20,6 +20,8 @@ enum SystemCalls {
     let mode: UInt32
     let device: UInt64
     let inode: UInt64
+    /// The number of names the file has.
+    let nameCount: Int
 
     init(_ raw: stat) {
       isRegular = raw.st_mode & S_IFMT == S_IFREG
@@ -29,6 +31,7 @@ enum SystemCalls {
       mode = UInt32(raw.st_mode) & 0o7777
       device = UInt64(truncatingIfNeeded: raw.st_dev)
       inode = UInt64(truncatingIfNeeded: raw.st_ino)
+      nameCount = Int(raw.st_nlink)
     }
   }
 

@@ -52,6 +52,8 @@ public enum FileError: DiagnosableError, Equatable {
   case wrongSize(path: String, found: Int, expected: Int)
   /// What was read back is not what was written.
   case damaged(path: String, offset: Int)
+  /// A link, or a file with several names, that is to be changed in place.
+  case hasOtherNames(path: String)
   /// Another process is changing the file.
   case inUse(path: String)
 
@@ -59,7 +61,7 @@ public enum FileError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .notARegularFile, .tooLarge, .endedEarly: .badData
-    case .exists, .outputIsInput, .foreignFiles: .usage
+    case .exists, .outputIsInput, .foreignFiles, .hasOtherNames: .usage
     case .noSpace, .wrongSize, .damaged, .inUse: .resource
     }
   }
@@ -89,6 +91,9 @@ public enum FileError: DiagnosableError, Equatable {
     case .wrongSize(let path, let found, let expected):
       "\(path.escapedForTerminal): wrong size after writing (found \(found), expected \(expected)); "
         + "the disk or file system lost data"
+    case .hasOtherNames(let path):
+      "\(path.escapedForTerminal): is a link or has other names, under which it would change too; "
+        + "name a copy of it, or write a new file"
     case .inUse(let path):
       "\(path.escapedForTerminal): another process is changing it; wait until it is done"
     case .damaged(let path, let offset):

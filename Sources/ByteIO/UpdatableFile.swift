@@ -3,7 +3,8 @@ internal import Tensors
 /// A regular file that is read and written in place at positions, from any thread, and that no
 /// other run of the tool opens so at the same time.
 ///
-/// Nothing is created or cut off. A link is not followed: what it leads to may have other names.
+/// Nothing is created or cut off. A link is refused, and so is a file with several names: it would
+/// change under all of them.
 package final class UpdatableFile: Sendable {
   /// The path it was opened by.
   package let path: String
@@ -12,25 +13,28 @@ package final class UpdatableFile: Sendable {
   /// What tells the file from another one that gets its name later.
   package let inode: UInt64
 
+  private let mode: UInt32
   private let descriptor: Int32
 
   /// Opens and locks a file.
   ///
-  /// - Throws: `FileError.notARegularFile` for anything else, links among them;
-  ///   `FileError.inUse` where another process holds the lock; `SystemError`.
+  /// - Throws: `FileError.hasOtherNames` for links, `FileError.notARegularFile` for anything else
+  ///   that is no file; `FileError.inUse` where another process holds the lock; `SystemError`.
   package init(path: String) throws {
-    if let status = try SystemCalls.status(path: path, followingLinks: false), !status.isRegular {
-      throw FileError.notARegularFile(path: path)
+    if let status = try SystemCalls.status(path: path, followingLinks: false), status.isLink {
+      throw FileError.hasOtherNames(path: path)
     }
     let descriptor = try SystemCalls.openPath(path, for: .updating)
     do {
       let status = try SystemCalls.status(descriptor: descriptor, path: path)
       guard status.isRegular else { throw FileError.notARegularFile(path: path) }
+      guard status.nameCount == 1 else { throw FileError.hasOtherNames(path: path) }
       guard SystemCalls.lock(descriptor) else { throw FileError.inUse(path: path) }
       self.path = path
       self.descriptor = descriptor
       size = status.size
       inode = status.inode
+      mode = status.mode
     } catch {
       SystemCalls.closeDescriptor(descriptor)
       throw error
@@ -64,6 +68,11 @@ package final class UpdatableFile: Sendable {
   /// Flushes what was written to the device; an error is final.
   package func synchronize() throws {
     try SystemCalls.synchronizeDevice(descriptor, path: path)
+  }
+
+  /// Lets the same people read and write it as another file.
+  package func takeMode(of other: UpdatableFile) throws {
+    try SystemCalls.setMode(descriptor, other.mode, path: path)
   }
 
   /// The size it has now.

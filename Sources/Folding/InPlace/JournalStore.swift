@@ -1,0 +1,172 @@
+internal import ByteIO
+internal import Tensors
+
+/// A journal's file: head, two marks of progress, one record (In place §1).
+final class JournalStore: Sendable {
+  let file: UpdatableFile
+  let head: JournalHead
+
+  /// Where the marks begin, a page each, and where the record does.
+  private let marks: Int
+  private var record: Int { marks + 2 * JournalHead.pageSize }
+
+  /// Creates a journal in one step: it is there with its head and the mark of no group, or not.
+  static func create(_ head: JournalHead, at path: String) throws {
+    let mark = markBytes(0, head.fingerprint)
+    let rest = 2 * JournalHead.pageSize - mark.count
+    try OutputFile.write(
+      head.bytes + mark + [UInt8](repeating: 0, count: rest), to: path, replacing: false)
+  }
+
+  /// Opens, locks and checks a journal.
+  init(path: String) throws {
+    let file = try UpdatableFile(path: path)
+    (head, marks) = try JournalHead.read(path: path, size: file.size, file.bytes)
+    self.file = file
+  }
+
+  // MARK: Progress
+
+  /// A mark: the number of groups done, proved by a hash.
+  private static func markBytes(_ count: Int, _ fingerprint: SHA256Digest) -> [UInt8] {
+    let number = littleEndianBytes(UInt64(count))
+    return number
+      + (fingerprint.bytes + number).withUnsafeBytes { SHA256Hasher.digest(of: $0) }.bytes
+  }
+
+  /// The number of groups done: the larger of the two marks. At most one of them is torn.
+  func groupsDone() throws -> Int {
+    var largest: Int?
+    for page in 0..<2 {
+      let offset = marks + page * JournalHead.pageSize
+      guard file.size - offset >= 40 else { continue }
+      let bytes = try file.bytes(at: offset, count: 40)
+      guard let count = Int(exactly: bytes.littleEndian(at: 0, as: UInt64.self)),
+        bytes == JournalStore.markBytes(count, head.fingerprint)
+      else { continue }
+      largest = max(largest ?? 0, count)
+    }
+    guard let largest, largest <= head.groupCount else {
+      throw InPlaceError.damaged(journal: file.path, what: "both marks of progress")
+    }
+    return largest
+  }
+
+  /// Writes the mark that is not the newest, and flushes it.
+  func markDone(_ count: Int) throws {
+    let bytes = JournalStore.markBytes(count, head.fingerprint)
+    let offset = marks + count % 2 * JournalHead.pageSize
+    try bytes.withUnsafeBytes { try file.write($0, at: offset) }
+    try file.synchronize()
+  }
+
+  // MARK: Records
+
+  /// Copies the spans' bytes into the record and flushes it.
+  func save(
+    _ spans: [InPlaceSpan], of group: Int, from files: [InPlaceFile], threads: Int
+  ) throws -> JournalRecord {
+    let unhashed = JournalRecord(group: group, spans: spans, digests: [])
+    let positions = unhashed.positions
+    let digests = try parallel(spans.count, threads) { buffer, number in
+      try JournalStore.copy(
+        spans[number], buffer, from: { try files[spans[number].file].file.read(at: $0, into: $1) }
+      ) { done, piece in
+        try self.file.write(piece, at: self.record + positions[number] + done)
+      }
+    }
+    let record = JournalRecord(group: group, spans: spans, digests: digests)
+    try record.table(head.fingerprint).withUnsafeBytes {
+      try file.write($0, at: self.record)
+    }
+    try file.synchronize()
+    return record
+  }
+
+  /// The record of a group that was begun and not ended; nil where there is none, or where the
+  /// crash came before all of it was saved, so that nothing was overwritten yet.
+  ///
+  /// - Throws: `InPlaceError.damaged` where originals that are needed do not fit their hashes.
+  func unfinished(_ files: [InPlaceFile], groupsDone: Int, threads: Int) throws -> JournalRecord? {
+    let found = try JournalRecord.read(
+      file, at: record, head.fingerprint, sizes: head.files.map(\.size))
+    guard let found, found.group >= groupsDone else { return nil }
+    guard found.group == groupsDone, groupsDone < head.groupCount else {
+      throw InPlaceError.damaged(journal: file.path, what: "marks of progress older than its record")
+    }
+    let positions = found.positions
+    let saved = try hashes(of: found, threads) { number, offset, piece in
+      let start = self.record + positions[number]
+      try self.file.read(at: start + offset - found.spans[number].offset, into: piece)
+    }
+    if saved == found.digests { return found }
+    // Torn while it was saved: then the base still has what the hashes are of.
+    let present = try hashes(of: found, threads) { number, offset, piece in
+      try files[found.spans[number].file].file.read(at: offset, into: piece)
+    }
+    guard present == found.digests else {
+      throw InPlaceError.damaged(journal: file.path, what: "the saved originals")
+    }
+    return nil
+  }
+
+  /// Puts saved bytes back and flushes the files; may be done again at any time.
+  func restore(_ record: JournalRecord, to files: [InPlaceFile], threads: Int) throws {
+    let positions = record.positions
+    _ = try parallel(record.spans.count, threads) { buffer, number in
+      let span = record.spans[number]
+      return try JournalStore.copy(
+        span, buffer,
+        from: {
+          try self.file.read(at: self.record + positions[number] + $0 - span.offset, into: $1)
+        }
+      ) { done, piece in
+        try files[span.file].file.write(piece, at: span.offset + done)
+      }
+    }
+    try synchronize(files, record.spans)
+  }
+
+  /// Flushes the files that have spans.
+  func synchronize(_ files: [InPlaceFile], _ spans: [InPlaceSpan]) throws {
+    for number in Set(spans.map(\.file)).sorted() { try files[number].file.synchronize() }
+  }
+
+  // MARK: Pieces
+
+  private func hashes(
+    of record: JournalRecord, _ threads: Int,
+    _ read:
+      @escaping @Sendable (_ span: Int, _ offset: Int, UnsafeMutableRawBufferPointer) throws -> Void
+  ) throws -> [SHA256Digest] {
+    try parallel(record.spans.count, threads) { buffer, number in
+      try JournalStore.copy(
+        record.spans[number], buffer, from: { try read(number, $0, $1) }, to: { _, _ in })
+    }
+  }
+
+  private func parallel(
+    _ count: Int, _ threads: Int,
+    _ body: @Sendable (AlignedBuffer, Int) throws -> SHA256Digest
+  ) throws -> [SHA256Digest] {
+    try Parallel.map(
+      count, threads: threads, context: { AlignedBuffer(byteCount: 4 << 20) }
+    ) { buffer, number in try body(buffer, number) }
+  }
+
+  /// Moves a span's bytes piece by piece; their hash.
+  private static func copy(
+    _ span: InPlaceSpan, _ buffer: AlignedBuffer,
+    from read: (_ offset: Int, UnsafeMutableRawBufferPointer) throws -> Void,
+    to write: (_ done: Int, UnsafeRawBufferPointer) throws -> Void
+  ) throws -> SHA256Digest {
+    var hasher = SHA256Hasher()
+    for done in stride(from: 0, to: span.count, by: buffer.bytes.count) {
+      let piece = buffer.prefix(min(buffer.bytes.count, span.count - done))
+      try read(span.offset + done, piece)
+      hasher.update(UnsafeRawBufferPointer(piece))
+      try write(done, UnsafeRawBufferPointer(piece))
+    }
+    return hasher.finish()
+  }
+}
