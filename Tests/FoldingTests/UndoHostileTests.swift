@@ -211,14 +211,19 @@ import Testing
     func problem(_ change: (inout [UInt8]) -> Void) throws -> UndoError.Problem? {
       var changed = bytes
       change(&changed)
-      let checksum = changed.withUnsafeBytes { CRC32.of(UnsafeRawBufferPointer(rebasing: $0[..<60])) }
+      let checksum = changed.withUnsafeBytes {
+        CRC32.of(UnsafeRawBufferPointer(rebasing: $0[..<60]))
+      }
       changed.replaceSubrange(60..<64, with: littleEndianBytes(checksum))
       try FileSystem.write(changed, to: path)
       return #expect(throws: UndoError.self) { _ = try UndoFile(path: path) }?.problem
     }
     #expect(try problem { $0[0] = 0 } == .notAnUndoFile)
     #expect(try problem { $0.remove(at: 4) } == .damagedByTextTransfer)
-    #expect(try problem { $0[8] = 2; $0[10] = 2 } == .unknownVersion(found: 2))
+    #expect(
+      try problem {
+        $0[8] = 2; $0[10] = 2
+      } == .unknownVersion(found: 2))
     #expect(try problem { $0[16] = 8 } == .unknownFeatures(found: 8))
     #expect(
       try problem { $0[32] &+= 1 }

@@ -52,7 +52,8 @@ package final class InPlaceJournal: Sendable {
     let path = InPlaceJournal.path(for: base)
     let wanted = JournalHead(
       fingerprint: fingerprint, groupCount: groups, command: command, state: state,
-      files: files.map { .init(name: Paths.name(of: $0.path), size: $0.size, inode: $0.file.inode) })
+      files: files.map { .init(name: Paths.name(of: $0.path), size: $0.size, inode: $0.file.inode) }
+    )
     if try Paths.kind(of: path) == .absent { try JournalStore.create(wanted, at: path) }
     store = try JournalStore(path: path)
     head = store.head

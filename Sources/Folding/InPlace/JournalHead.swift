@@ -83,7 +83,8 @@ extension JournalHead {
     else { return nil }
     var files: [File] = []
     for _ in 0..<length(56) {
-      guard let entry = take(24), let size = Int(exactly: entry.littleEndian(at: 0, as: UInt64.self)),
+      guard let entry = take(24),
+        let size = Int(exactly: entry.littleEndian(at: 0, as: UInt64.self)),
         let text = take(Int(entry.littleEndian(at: 16, as: UInt16.self))),
         let name = String(validating: text, as: UTF8.self)
       else { return nil }

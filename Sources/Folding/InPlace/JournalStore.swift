@@ -92,7 +92,8 @@ final class JournalStore: Sendable {
       file, at: record, head.fingerprint, sizes: head.files.map(\.size))
     guard let found, found.group >= groupsDone else { return nil }
     guard found.group == groupsDone, groupsDone < head.groupCount else {
-      throw InPlaceError.damaged(journal: file.path, what: "marks of progress older than its record")
+      throw InPlaceError.damaged(
+        journal: file.path, what: "marks of progress older than its record")
     }
     let positions = found.positions
     let saved = try hashes(of: found, threads) { number, offset, piece in
