@@ -65,8 +65,13 @@ package final class UpdatableFile: Sendable {
     try SystemCalls.write(descriptor, at: offset, bytes, path: path)
   }
 
+  /// Called before every flush of the current task, by tests that show what a power cut leaves: the
+  /// bytes written since the last flush may be there, or not, in any mixture.
+  @TaskLocal package static var beforeSynchronizing: (@Sendable (_ path: String) throws -> Void)?
+
   /// Flushes what was written to the device; an error is final.
   package func synchronize() throws {
+    try UpdatableFile.beforeSynchronizing?(path)
     try SystemCalls.synchronizeDevice(descriptor, path: path)
   }
 

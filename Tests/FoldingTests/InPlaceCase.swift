@@ -1,5 +1,6 @@
 import ByteIO
 import Safetensors
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -8,7 +9,7 @@ import Testing
 
 /// A base of two files that is "folded" in place group by group: every byte of its spans is changed
 /// so that changing it twice, or not at all, shows.
-struct InPlaceCase {
+struct InPlaceCase: Sendable {
   /// What lies on the disk at some moment.
   struct Disk {
     var journal: [UInt8]?
@@ -138,5 +139,74 @@ struct InPlaceCase {
       }
     }
     return bytes
+  }
+}
+
+/// What power cuts would leave of a run: watches its flushes, and keeps mixtures of what was flushed
+/// and what was written since.
+final class SimulatedDisk: Sendable {
+  private struct State {
+    var flushed: InPlaceCase.Disk
+    var found: [InPlaceCase.Disk]
+    var generator: SeededGenerator
+  }
+
+  /// The mixtures kept for each flush.
+  static let mixtures = 12
+  /// The size of a journal whose head has a page, before its first record.
+  private static let emptyJournal = 3 * JournalHead.pageSize
+
+  private let made: InPlaceCase
+  private let mixtures: Int
+  private let state: Mutex<State>
+
+  init(_ made: InPlaceCase, seed: UInt64, mixtures: Int = SimulatedDisk.mixtures) {
+    self.made = made
+    self.mixtures = mixtures
+    let disk = (try? made.disk()) ?? InPlaceCase.Disk(journal: nil, files: [])
+    state = Mutex(
+      State(flushed: disk, found: [disk], generator: SeededGenerator(seed: seed)))
+  }
+
+  /// The states found so far.
+  var states: [InPlaceCase.Disk] { state.withLock { $0.found } }
+
+  /// Runs `body` and keeps what power cuts would leave of it.
+  @discardableResult
+  func watching<Result>(_ body: () throws -> Result) throws -> Result {
+    let result = try UpdatableFile.$beforeSynchronizing.withValue(
+      { path in try self.flush(path) }, operation: body)
+    let disk = try made.disk()
+    state.withLock { $0.found.append(disk) }
+    return result
+  }
+
+  private func flush(_ path: String) throws {
+    let written = try made.disk()
+    let index = made.paths.firstIndex { Paths.areSame($0, path) }
+    state.withLock { state in
+      // The journal is created in one step, flushed, without a record.
+      if state.flushed.journal == nil {
+        state.flushed.journal = written.journal.map { Array($0.prefix(SimulatedDisk.emptyJournal)) }
+      }
+      state.found.append(written)
+      for number in 0..<mixtures {
+        // Sectors, and bytes for marks that are smaller than one.
+        let sector = number % 4 == 3 ? 3 : 512
+        var disk = state.flushed
+        if let old = disk.journal, let new = written.journal {
+          disk.journal = InPlaceCase.torn(old, new, &state.generator, sector: sector)
+        }
+        disk.files = zip(disk.files, written.files).map {
+          InPlaceCase.torn($0, $1, &state.generator, sector: sector)
+        }
+        state.found.append(disk)
+      }
+      if let index {
+        state.flushed.files[index] = written.files[index]
+      } else {
+        state.flushed.journal = written.journal
+      }
+    }
   }
 }

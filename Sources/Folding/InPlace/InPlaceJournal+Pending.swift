@@ -34,7 +34,7 @@ extension InPlaceJournal {
     let store = try JournalStore(path: path)
     return PendingFold(
       journal: path, fingerprint: store.head.fingerprint, command: store.head.command,
-      state: store.head.state, groupsDone: try store.groupsDone(),
+      state: store.head.state, groupsDone: try store.progress().groupsDone,
       groupCount: store.head.groupCount)
   }
 
@@ -60,7 +60,9 @@ extension InPlaceJournal {
       if try Paths.kind(of: base + suffix) != .absent { return base + suffix }
     }
     guard try Paths.kind(of: place) == .folder else { return nil }
-    return try Paths.entries(of: place).first { $0.hasSuffix(suffix) }
+    // Journals of folders inside are not about this one.
+    return try Paths.entries(of: place).filter { $0.hasSuffix(suffix) }
       .map { Paths.join(place, $0) }
+      .first { try Paths.kind(of: String($0.dropLast(suffix.count))) != .folder }
   }
 }

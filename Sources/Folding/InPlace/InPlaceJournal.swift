@@ -59,14 +59,14 @@ package final class InPlaceJournal: Sendable {
     head = store.head
     try InPlaceJournal.check(store.head, wanted, base: base, journal: path, files)
     try store.file.takeMode(of: files[0].file)
-    let done = try store.groupsDone()
-    if let record = try store.unfinished(files, groupsDone: done, threads: threads) {
+    let found = try store.progress()
+    if let record = try store.unfinished(found, threads: threads) {
       try store.restore(record, to: files, threads: threads)
     }
-    firstGroup = done
+    firstGroup = found.groupsDone
     self.files = files
     self.threads = threads
-    progress = Mutex(State(groupsDone: done))
+    progress = Mutex(State(groupsDone: found.groupsDone))
   }
 
   deinit {
@@ -113,7 +113,7 @@ package final class InPlaceJournal: Sendable {
     let begun = progress.withLock { $0.begun }
     guard let begun, begun.group == group else { preconditionFailure("a group that was begun") }
     try store.synchronize(files, begun.spans)
-    try store.markDone(group + 1)
+    try store.mark(.init(done: group + 1))
     progress.withLock {
       $0.groupsDone = group + 1
       $0.begun = nil

@@ -12,7 +12,7 @@ final class JournalStore: Sendable {
 
   /// Creates a journal in one step: it is there with its head and the mark of no group, or not.
   static func create(_ head: JournalHead, at path: String) throws {
-    let mark = markBytes(0, head.fingerprint)
+    let mark = markBytes(Progress(done: 0), head.fingerprint)
     let rest = 2 * JournalHead.pageSize - mark.count
     try OutputFile.write(
       head.bytes + mark + [UInt8](repeating: 0, count: rest), to: path, replacing: false)
@@ -27,42 +27,54 @@ final class JournalStore: Sendable {
 
   // MARK: Progress
 
-  /// A mark: the number of groups done, proved by a hash.
-  private static func markBytes(_ count: Int, _ fingerprint: SHA256Digest) -> [UInt8] {
-    let number = littleEndianBytes(UInt64(count))
+  /// How far a fold has come: each group takes two steps, its beginning and its end.
+  struct Progress: Sendable, Equatable {
+    var steps: Int
+
+    init(steps: Int) { self.steps = steps }
+    init(begun group: Int) { steps = 2 * group + 1 }
+    init(done groups: Int) { steps = 2 * groups }
+
+    var groupsDone: Int { steps / 2 }
+    var isInGroup: Bool { steps % 2 == 1 }
+  }
+
+  /// A mark: the number of steps, proved by a hash.
+  private static func markBytes(_ progress: Progress, _ fingerprint: SHA256Digest) -> [UInt8] {
+    let number = littleEndianBytes(UInt64(progress.steps))
     return number
       + (fingerprint.bytes + number).withUnsafeBytes { SHA256Hasher.digest(of: $0) }.bytes
   }
 
-  /// The number of groups done: the larger of the two marks. At most one of them is torn.
-  func groupsDone() throws -> Int {
-    var largest: Int?
+  /// The later of the two marks; the one that was being written in a crash may be torn.
+  func progress() throws -> Progress {
+    var largest: Progress?
     for page in 0..<2 {
       let offset = marks + page * JournalHead.pageSize
       guard file.size - offset >= 40 else { continue }
       let bytes = try file.bytes(at: offset, count: 40)
-      guard let count = Int(exactly: bytes.littleEndian(at: 0, as: UInt64.self)),
-        bytes == JournalStore.markBytes(count, head.fingerprint)
+      guard let steps = Int(exactly: bytes.littleEndian(at: 0, as: UInt64.self)),
+        bytes == JournalStore.markBytes(Progress(steps: steps), head.fingerprint)
       else { continue }
-      largest = max(largest ?? 0, count)
+      largest = Progress(steps: max(largest?.steps ?? 0, steps))
     }
-    guard let largest, largest <= head.groupCount else {
+    guard let largest, (largest.steps + 1) / 2 <= head.groupCount else {
       throw InPlaceError.damaged(journal: file.path, what: "both marks of progress")
     }
     return largest
   }
 
-  /// Writes the mark that is not the newest, and flushes it.
-  func markDone(_ count: Int) throws {
-    let bytes = JournalStore.markBytes(count, head.fingerprint)
-    let offset = marks + count % 2 * JournalHead.pageSize
+  /// Writes the mark over the older one, and flushes it.
+  func mark(_ progress: Progress) throws {
+    let bytes = JournalStore.markBytes(progress, head.fingerprint)
+    let offset = marks + progress.steps % 2 * JournalHead.pageSize
     try bytes.withUnsafeBytes { try file.write($0, at: offset) }
     try file.synchronize()
   }
 
   // MARK: Records
 
-  /// Copies the spans' bytes into the record and flushes it.
+  /// Copies the spans' bytes into the record, flushes it, and marks the group as begun.
   func save(
     _ spans: [InPlaceSpan], of group: Int, from files: [InPlaceFile], threads: Int
   ) throws -> JournalRecord {
@@ -80,35 +92,40 @@ final class JournalStore: Sendable {
       try file.write($0, at: self.record)
     }
     try file.synchronize()
+    try mark(Progress(begun: group))
     return record
   }
 
-  /// The record of a group that was begun and not ended; nil where there is none, or where the
-  /// crash came before all of it was saved, so that nothing was overwritten yet.
+  /// The record of a group that may have been overwritten in part; nil where nothing was.
+  ///
+  /// A record that is whole is used even where the mark says that its group was not begun: putting
+  /// originals back does no harm, and the mark may be what was lost.
   ///
   /// - Throws: `InPlaceError.damaged` where originals that are needed do not fit their hashes.
-  func unfinished(_ files: [InPlaceFile], groupsDone: Int, threads: Int) throws -> JournalRecord? {
+  func unfinished(_ progress: Progress, threads: Int) throws -> JournalRecord? {
     let found = try JournalRecord.read(
       file, at: record, head.fingerprint, sizes: head.files.map(\.size))
-    guard let found, found.group >= groupsDone else { return nil }
-    guard found.group == groupsDone, groupsDone < head.groupCount else {
-      throw InPlaceError.damaged(
-        journal: file.path, what: "marks of progress older than its record")
+    if let found, found.group == progress.groupsDone, try isWhole(found, threads: threads) {
+      return found
     }
-    let positions = found.positions
-    let saved = try hashes(of: found, threads) { number, offset, piece in
-      let start = self.record + positions[number]
-      try self.file.read(at: start + offset - found.spans[number].offset, into: piece)
-    }
-    if saved == found.digests { return found }
-    // Torn while it was saved: then the base still has what the hashes are of.
-    let present = try hashes(of: found, threads) { number, offset, piece in
-      try files[found.spans[number].file].file.read(at: offset, into: piece)
-    }
-    guard present == found.digests else {
+    guard !progress.isInGroup, found?.group ?? 0 <= progress.groupsDone else {
       throw InPlaceError.damaged(journal: file.path, what: "the saved originals")
     }
     return nil
+  }
+
+  /// Whether all saved bytes have their hashes.
+  private func isWhole(_ found: JournalRecord, threads: Int) throws -> Bool {
+    let positions = found.positions
+    let hashes = try parallel(found.spans.count, threads) { buffer, number in
+      let span = found.spans[number]
+      return try JournalStore.copy(
+        span, buffer,
+        from: {
+          try self.file.read(at: self.record + positions[number] + $0 - span.offset, into: $1)
+        }, to: { _, _ in })
+    }
+    return hashes == found.digests
   }
 
   /// Puts saved bytes back and flushes the files; may be done again at any time.
@@ -134,17 +151,6 @@ final class JournalStore: Sendable {
   }
 
   // MARK: Pieces
-
-  private func hashes(
-    of record: JournalRecord, _ threads: Int,
-    _ read:
-      @escaping @Sendable (_ span: Int, _ offset: Int, UnsafeMutableRawBufferPointer) throws -> Void
-  ) throws -> [SHA256Digest] {
-    try parallel(record.spans.count, threads) { buffer, number in
-      try JournalStore.copy(
-        record.spans[number], buffer, from: { try read(number, $0, $1) }, to: { _, _ in })
-    }
-  }
 
   private func parallel(
     _ count: Int, _ threads: Int,

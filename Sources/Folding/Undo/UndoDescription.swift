@@ -93,6 +93,9 @@ struct UndoDescriptionParser {
     guard Set(base.names.map { TensorName($0) }).count == base.names.count else {
       throw malformed("two files of one name")
     }
+    guard changedCount <= (bytes.count - position) / 2 else {
+      throw malformed("more changed tensors than names")
+    }
     let changed = try (0..<changedCount).map { _ in try text(integer(UInt16.self)) }
     guard position == bytes.count else { throw malformed("bytes after the description") }
     return UndoDescription(base: base, digests: digests, changed: changed.map { TensorName($0) })
