@@ -141,8 +141,8 @@ let package = Package(
     tests(
       "FoldingTests",
       [
-        "Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
-        "LoRATestSupport",
+        "Folding", "Merging", "Adapters", "Safetensors", "Codecs", "ByteIO", "Tensors",
+        "TestSupport", "LoRATestSupport",
       ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
     .testTarget(

@@ -132,7 +132,7 @@ enum SystemCalls {
   static func synchronizeDevice(_ descriptor: Int32, path: String) throws(SystemError) {
     #if canImport(Darwin)
       // There, fsync leaves bytes in the device's cache, which it may write in any order.
-      if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
+      if fcntl(descriptor, F_FULLFSYNC) != -1 { return }
     #endif
     try synchronize(descriptor, path: path)
   }

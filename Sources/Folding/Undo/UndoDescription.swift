@@ -88,6 +88,10 @@ struct UndoDescriptionParser {
       files.append(file)
       digests.append(digest)
     }
+    let order = files.map { TensorName($0.name) }
+    guard zip(order, order.dropFirst()).allSatisfy({ $0 < $1 }) else {
+      throw malformed("files out of the order of their names")
+    }
     let base = UndoBase(
       isFolder: kind == 1, files: files, index: indexed == 1 ? try parseIndex() : nil)
     guard Set(base.names.map { TensorName($0) }).count == base.names.count else {

@@ -46,7 +46,7 @@ public struct UndoError: RuleViolation, Equatable {
     self.problem = problem
   }
 
-  /// A restored file with a wrong hash is a check that failed; all else is bad data.
+  /// All of it is about what files hold.
   public var failureKind: FailureKind { .badData }
 
   /// The section of the Spec, as "Undo §3".
