@@ -80,7 +80,9 @@ let package = Package(
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
     module(
       "FoldJobs",
-      ["Tensors", "ByteIO", "Safetensors", "HDF5", "Adapters", "Merging", "Folding"]),
+      [
+        "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Merging", "Folding",
+      ]),
     module("Comparing", ["Tensors", "ByteIO"]),
     .executableTarget(
       name: "resloratool",
@@ -143,8 +145,14 @@ let package = Package(
     tests(
       "FoldingTests",
       [
-        "Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
-        "LoRATestSupport",
+        "Folding", "Merging", "Adapters", "Safetensors", "Codecs", "ByteIO", "Tensors",
+        "TestSupport", "LoRATestSupport",
+      ]),
+    tests(
+      "FoldJobsTests",
+      [
+        "FoldJobs", "Folding", "Merging", "Adapters", "Codecs", "Safetensors", "ByteIO", "Tensors",
+        "TestSupport", "LoRATestSupport",
       ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
     .testTarget(

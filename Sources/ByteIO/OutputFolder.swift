@@ -87,7 +87,7 @@ public final class OutputFolder: Sendable {
     let descriptor = try SystemCalls.openPath(temporary.path, for: .locking, reportedPath: target)
     guard SystemCalls.lock(descriptor, sharing: sharing == .withOthers) else {
       SystemCalls.closeDescriptor(descriptor)
-      throw FileError.inUse(path: temporary.path, output: target)
+      throw FileError.inUse(path: target)
     }
     lockDescriptor = descriptor
     self.path = target

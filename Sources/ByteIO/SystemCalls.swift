@@ -22,6 +22,8 @@ enum SystemCalls {
     let inode: UInt64
     /// When the content was last changed, in nanoseconds since 1970.
     let changeTime: Int
+    /// The number of names the file has.
+    let nameCount: Int
 
     init(_ raw: stat) {
       isRegular = raw.st_mode & S_IFMT == S_IFREG
@@ -37,6 +39,7 @@ enum SystemCalls {
         let time = raw.st_mtim
       #endif
       changeTime = Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec)
+      nameCount = Int(raw.st_nlink)
     }
   }
 
@@ -56,6 +59,8 @@ enum SystemCalls {
     case reading
     /// To be created with a mode (less the process's mask), written and read back.
     case creating(mode: UInt32)
+    /// To be read and written as it is, without following a link; never waits.
+    case updating
     /// To be locked, without following a link.
     case locking
 
@@ -63,6 +68,7 @@ enum SystemCalls {
       switch self {
       case .reading: O_RDONLY | O_NONBLOCK
       case .creating: O_RDWR | O_CREAT | O_EXCL
+      case .updating: O_RDWR | O_NOFOLLOW | O_NONBLOCK
       case .locking: O_RDONLY | O_NOFOLLOW | O_NONBLOCK
       }
     }
@@ -135,6 +141,16 @@ enum SystemCalls {
   static func synchronize(_ descriptor: Int32, path: String) throws(SystemError) {
     // Not retried: after a failed fsync the kernel may have dropped the pages.
     if fsync(descriptor) != 0 { throw .current("flush to disk", path) }
+  }
+
+  /// Flushes what was written past the caches of the device, so that what is written later is
+  /// never on it without what was written before.
+  static func synchronizeDevice(_ descriptor: Int32, path: String) throws(SystemError) {
+    #if canImport(Darwin)
+      // There, fsync leaves bytes in the device's cache, which it may write in any order.
+      if fcntl(descriptor, F_FULLFSYNC) != -1 { return }
+    #endif
+    try synchronize(descriptor, path: path)
   }
 
   /// Flushes a folder's entries, so that a rename survives a power cut.

@@ -38,8 +38,6 @@ public enum FileError: DiagnosableError, Equatable {
   case notARegularFile(path: String)
   /// The output exists and may not be replaced.
   case exists(path: String)
-  /// Another process is writing this output.
-  case inUse(path: String, output: String)
   /// The output is one of the inputs.
   case outputIsInput(path: String, input: String)
   /// A folder that is to be replaced holds other files than the new one will.
@@ -54,13 +52,17 @@ public enum FileError: DiagnosableError, Equatable {
   case wrongSize(path: String, found: Int, expected: Int)
   /// What was read back is not what was written.
   case damaged(path: String, offset: Int)
+  /// A link, or a file with several names, that is to be changed in place.
+  case hasOtherNames(path: String)
+  /// Another process is changing the file.
+  case inUse(path: String)
 
   /// Content problems are bad data, the others resources.
   public var failureKind: FailureKind {
     switch self {
     case .notARegularFile, .tooLarge, .endedEarly: .badData
-    case .exists, .inUse, .outputIsInput, .foreignFiles: .usage
-    case .noSpace, .wrongSize, .damaged: .resource
+    case .exists, .outputIsInput, .foreignFiles, .hasOtherNames: .usage
+    case .noSpace, .wrongSize, .damaged, .inUse: .resource
     }
   }
 
@@ -71,9 +73,6 @@ public enum FileError: DiagnosableError, Equatable {
       "\(path.escapedForTerminal): not a regular file"
     case .exists(let path):
       "\(path.escapedForTerminal): exists already; name another output or pass --force"
-    case .inUse(let path, let output):
-      "\(output.escapedForTerminal): another process is writing it "
-        + "(it holds \(path.escapedForTerminal)); wait for it or name another output"
     case .outputIsInput(let path, let input):
       "\(path.escapedForTerminal): is the input \(input.escapedForTerminal); name another output"
     case .foreignFiles(let path, let names):
@@ -92,6 +91,11 @@ public enum FileError: DiagnosableError, Equatable {
     case .wrongSize(let path, let found, let expected):
       "\(path.escapedForTerminal): wrong size after writing (found \(found), expected \(expected)); "
         + "the disk or file system lost data"
+    case .hasOtherNames(let path):
+      "\(path.escapedForTerminal): is a link or has other names, under which it would change too; "
+        + "name a copy of it, or write a new file"
+    case .inUse(let path):
+      "\(path.escapedForTerminal): another process is changing it; wait until it is done"
     case .damaged(let path, let offset):
       "\(path.escapedForTerminal): reads back differently from what was written "
         + "(at byte \(offset)); the disk or file system damaged it"

@@ -16,12 +16,12 @@ public struct FoldBase: Sendable {
   public let shards: [SafetensorsFile]
   /// What is odd but harmless, one line each.
   public let warnings: [String]
+  /// What lies in the folder and does not go along, one line each.
+  public let notes: [String]
   /// The index; nil for one file.
   let indexName: String?
   /// Files that go along with the weights: config, tokenizer and the like.
   let companions: [String]
-  /// What lies in the folder and is left out of the output, other weights and folders.
-  let leftOut: [String]
   /// The model's config, where it is at hand and can be read.
   let config: JSONObject?
 
@@ -41,36 +41,15 @@ public struct FoldBase: Sendable {
         preconditionFailure("a base is a safetensors file or a folder of them")
       }
       shards = [file]
-      (indexName, companions, leftOut) = (nil, [], [])
+      (indexName, companions, notes) = (nil, [], [])
       config = FoldBase.config(in: Paths.parent(of: path))
       return
     }
     shards = checkpoint.shards
-    indexName = checkpoint.indexName
-    let known = Set(
-      shards.map { Paths.name(of: $0.label) } + [checkpoint.indexName].compactMap { $0 })
-    var (companions, leftOut): ([String], [String]) = ([], [])
-    for name in try Paths.entries(of: path) where !known.contains(name) {
-      if try FoldBase.isCompanion(name, in: path) {
-        companions.append(name)
-      } else {
-        leftOut.append(name)
-      }
-    }
-    self.companions = companions
-    self.leftOut = leftOut
+    indexName = checkpoint.indexPath.map(Paths.name(of:))
+    let found = try CheckpointCompanions(of: checkpoint)
+    (companions, notes) = (found.names, found.notes)
     config = FoldBase.config(in: path)
-  }
-
-  /// Weights in other files are not those that the output has, and folders are of no use to a loader.
-  private static func isCompanion(_ name: String, in folder: String) throws -> Bool {
-    let weights = [
-      "safetensors", "bin", "pt", "pth", "ckpt", "gguf", "h5", "msgpack", "onnx", "npz",
-    ]
-    guard !name.hasPrefix("."), !name.hasSuffix(".index.json"),
-      !weights.contains(Paths.fileExtension(of: name).lowercased())
-    else { return false }
-    return try Paths.kind(of: Paths.join(folder, name)) == .file
   }
 
   /// A config that is missing or no JSON says nothing; it is the model's, not ours.

@@ -64,12 +64,7 @@ public struct FoldJob: Sendable {
       lines.append(
         "'\(tie.embedding)' and '\(tie.output)' are tied in this model (config.json): both change")
     }
-    if layout.isFolder, !base.leftOut.isEmpty {
-      lines.append(
-        "left out of the output: "
-          + base.leftOut.listed { "'\($0.escapedForTerminal)'" })
-    }
-    return lines
+    return lines + base.notes
   }
 
   /// The files of the output in the order in which they are listed: shards, index, others.

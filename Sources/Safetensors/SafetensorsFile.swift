@@ -7,7 +7,8 @@ public final class SafetensorsFile: FileBackedTensorSource {
   /// The parsed header.
   public let header: SafetensorsHeader
 
-  private let file: ReadableFile
+  /// The open file.
+  package let file: ReadableFile
 
   /// Opens a file and checks its header.
   ///

@@ -55,7 +55,7 @@ public struct SafetensorsHeader: Sendable {
   }
 
   /// Parses and checks a header's text for `dataSize` bytes of data.
-  init(text: [UInt8], dataSize: Int, path: String) throws(SafetensorsError) {
+  package init(text: [UInt8], dataSize: Int, path: String) throws(SafetensorsError) {
     var parser = SafetensorsHeaderParser(path: path)
     try parser.parse(text)
     let entries = parser.entries.sorted {

@@ -65,7 +65,7 @@ struct ShardIndex {
 
   /// Whether a shard's links end in the folder, or where the Hugging Face hub cache keeps the
   /// files of its snapshots: `snapshots/REVISION/NAME` links to `blobs/HASH`.
-  private static func staysInside(_ folder: String, _ name: String) throws -> Bool {
+  static func staysInside(_ folder: String, _ name: String) throws -> Bool {
     guard let home = Paths.resolved(folder), let target = Paths.resolved(Paths.join(folder, name))
     else { return true }  // opening it reports why
     let place = Paths.parent(of: target)

@@ -13,8 +13,8 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
   public let tensors: [TensorInfo]
   /// What is odd but harmless, one line each.
   public let warnings: [String]
-  /// The name of the index; nil for a folder of one file.
-  public let indexName: String?
+  /// The index file, where there is one.
+  package let indexPath: String?
 
   private let places: [(shard: Int, index: Int)]
   private let indices: [TensorName: Int]
@@ -28,8 +28,7 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
       let shards = try index.openShards(in: folder)
       try index.check(shards)
       try self.init(
-        label: folder, shards: shards, indexName: Paths.name(of: path),
-        warnings: index.sizeWarnings(shards))
+        label: folder, shards: shards, indexPath: index.path, warnings: index.sizeWarnings(shards))
     } else {
       let names = try Paths.entries(of: folder).filter {
         Paths.fileExtension(of: $0) == "safetensors"
@@ -39,16 +38,16 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
       }
       let name = names.count == 1 ? names[0] : "model.safetensors"
       try self.init(
-        label: folder, shards: [SafetensorsFile(path: Paths.join(folder, name))],
-        indexName: nil, warnings: [])
+        label: folder, shards: [SafetensorsFile(path: Paths.join(folder, name))], indexPath: nil,
+        warnings: [])
     }
   }
 
   init(
-    label: String, shards: [SafetensorsFile], indexName: String?, warnings: [String]
+    label: String, shards: [SafetensorsFile], indexPath: String?, warnings: [String]
   ) throws {
-    self.indexName = indexName
     self.label = label
+    self.indexPath = indexPath
     self.shards = shards
     self.warnings = warnings
     tensors = shards.flatMap(\.tensors)
@@ -64,6 +63,12 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
   /// The shard a tensor lies in and its position there.
   public func location(of index: Int) -> (file: ReadableFile, offset: Int) {
     shards[places[index].shard].location(of: places[index].index)
+  }
+
+  /// Whether the links of a name in a folder end in the folder, or in the hub's cache of it, so
+  /// that a folder from a stranger names none of the reader's own files.
+  package static func staysInside(_ folder: String, _ name: String) throws -> Bool {
+    try ShardIndex.staysInside(folder, name)
   }
 
   /// The shard a tensor lies in.
