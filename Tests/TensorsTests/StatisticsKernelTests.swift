@@ -14,11 +14,10 @@ import Testing
       (1, 1, 1), (2, 2, 1), (3, 3, 2), (5, 4, 3), (9, 5, 4), (31, 7, 1), (32, 8, 2), (33, 9, 1),
       (65, 12, 1), (40, 13, 2), (7, 16, 1), (3, 17, 4),
     ] {
-      for isSingle in [false, true] {
-        StatisticsProblem(
-          dtype, rows: rows, columns: columns, rank: rank, count: count, isSingle: isSingle
-        ).check()
-      }
+      StatisticsProblem(
+        dtype, rows: rows, columns: columns, rank: rank, count: count,
+        isSingle: (rows + columns) % 2 == 0
+      ).check()
     }
   }
 
@@ -27,7 +26,7 @@ import Testing
     for rank in 1...65 {
       for isSingle in [false, true] {
         StatisticsProblem(
-          dtype, rows: 34, columns: 70, rank: rank, count: 1 + rank % 4, isSingle: isSingle
+          dtype, rows: 33, columns: 17, rank: rank, count: 1 + rank % 4, isSingle: isSingle
         ).check()
       }
     }
