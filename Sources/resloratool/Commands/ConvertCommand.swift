@@ -86,7 +86,7 @@ struct ConvertCommand: ParsableCommand {
       let others = zip(adapter.blocks, converted.blocks).filter { before, after in
         before.base.map { $0.sha256 != after.base?.sha256 } ?? false
       }
-      warnings += MergeOptions.warnings(ofOtherBase: others.map { $0.0.name })
+      warnings += Adapter.warnings(ofOtherBase: others.map { $0.0.name })
     } else {
       warnings += droppedStatistics(adapter, converted)
     }
