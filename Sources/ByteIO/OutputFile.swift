@@ -72,9 +72,17 @@ public final class OutputFile: Sendable {
     SystemCalls.closeDescriptor(descriptor)
   }
 
-  /// Writes bytes at a position.
+  /// Writes bytes at a position; where they are many, the disk begins with them at once, so that
+  /// little is left to flush in the end.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     try SystemCalls.write(descriptor, at: offset, bytes, path: path)
+    startFlushing(at: offset, count: bytes.count)
+  }
+
+  private func startFlushing(at offset: Int, count: Int) {
+    if count >= 64 << 10 {
+      SystemCalls.startWriteback(descriptor, at: offset, count: count)
+    }
   }
 
   /// Copies a range of another file, inside the kernel where it can.
@@ -91,6 +99,7 @@ public final class OutputFile: Sendable {
         from: file.descriptor, at: sourceOffset + done, to: descriptor, at: offset + done,
         count: count - done)
       if copied == 0 { break }
+      startFlushing(at: offset + done, count: copied)
       done += copied
     }
     while done < count {

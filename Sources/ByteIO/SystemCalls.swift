@@ -116,6 +116,14 @@ enum SystemCalls {
     }
   }
 
+  /// Lets the system begin to write a range of the file to the disk, without waiting for it.
+  static func startWriteback(_ descriptor: Int32, at offset: Int, count: Int) {
+    #if os(Linux)
+      // Only a hint: what fails here, `synchronize` reports.
+      _ = rl_start_writeback(descriptor, Int64(offset), Int64(count))
+    #endif
+  }
+
   static func synchronize(_ descriptor: Int32, path: String) throws(SystemError) {
     // Not retried: after a failed fsync the kernel may have dropped the pages.
     if fsync(descriptor) != 0 { throw .current("flush to disk", path) }

@@ -5,8 +5,8 @@ public import Tensors
 
 /// A fold: how to run a plan.
 ///
-/// Every thread works through tiles of about a mebibyte, which it reads, computes, writes, reads
-/// back and compares. Memory: `FoldPlan.peakMemory(threads:)`, whatever the size of the model. The
+/// Every thread works through tiles of about a mebibyte in strips that its cache holds: it reads
+/// one, computes, writes, reads back and compares. Memory: `FoldPlan.peakMemory(threads:)`, whatever the size of the model. The
 /// output has the same bits for every number of threads and on every CPU (Merging §6.1).
 public struct Fold: Sendable {
   /// The most threads to use.
@@ -121,9 +121,8 @@ struct FoldedBlock: Sendable {
     let isSingle = weight.map { index, dtype in
       plan.output[index].dtype == dtype && (dtype == .f16 || dtype == .bf16)
     }
-    operands = FoldOperands(
-      factors, scaling: scaling, accumulatingInSingle: isSingle ?? false)
     exact = PlainFactors(a: factors.a, b: factors.b.scaled(by: scaling))
+    operands = FoldOperands(exact, accumulatingInSingle: isSingle ?? false)
     deltaNorm = exact.productNorm
   }
 }

@@ -14,25 +14,25 @@ enum FoldKernel {
     let columns = info.shape[1]
     guard let start = tile.baseAddress else { return TaskFigures() }
     switch operands {
-    case .single(let b, let a, let rank, let stride):
+    case .single(let b, let a, let rank):
       let w = start.assumingMemoryBound(to: UInt16.self)
       let kernel = info.dtype == .bf16 ? rl_fold_bf16 : rl_fold_f16
       b.withUnsafeBufferPointer { b in
         kernel(
           level, w, rows.count, columns, b.baseAddress.map { $0 + rows.lowerBound * rank }, a, rank,
-          stride, &statistics)
+          &statistics)
       }
-    case .double(let b, let a, let rank, let stride):
+    case .double(let b, let a, let rank):
       b.withUnsafeBufferPointer { b in
         let rowsOfB = b.baseAddress.map { $0 + rows.lowerBound * rank }
         if info.dtype == .f32 {
           rl_fold_f32(
             level, start.assumingMemoryBound(to: Float.self), rows.count, columns, rowsOfB, a, rank,
-            stride, &statistics)
+            &statistics)
         } else {
           rl_fold_f64(
             level, start.assumingMemoryBound(to: Double.self), rows.count, columns, rowsOfB, a,
-            rank, stride, &statistics)
+            rank, &statistics)
         }
       }
     }

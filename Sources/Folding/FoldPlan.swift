@@ -18,8 +18,11 @@ public struct FoldPlan: Sendable {
 
   /// The most bytes of a weight that one task works on, unless a single row has more.
   static let tileBytes = 1 << 20
+  /// The most bytes that are read, computed, written and read back in one go, unless a single row
+  /// has more: with what the system keeps of them they fit the second-level cache.
+  static let stripBytes = 256 << 10
   /// The most bytes that one task copies.
-  static let copyBytes = 16 << 20
+  static let copyBytes = 4 << 20
 
   /// Matches blocks and weights and splits the work into tasks.
   ///

@@ -38,6 +38,15 @@ struct FoldTask: Sendable, Equatable {
     stride(from: 0, to: count, by: size).map { $0..<min(count, $0 + size) }
   }
 
+  /// The strips a tile is worked through in; all but the last have a multiple of four rows where
+  /// more than one fit, as kernels like it.
+  static func strips(of rows: Range<Int>, rowBytes: Int) -> [Range<Int>] {
+    let fitting = max(1, FoldPlan.stripBytes / max(1, rowBytes))
+    return pieces(of: rows.count, by: fitting < 4 ? fitting : fitting / 4 * 4).map {
+      ($0.lowerBound + rows.lowerBound)..<($0.upperBound + rows.lowerBound)
+    }
+  }
+
   /// Bytes of the source that the task covers.
   func byteCount(_ info: TensorInfo) -> Int {
     switch work {
@@ -47,13 +56,16 @@ struct FoldTask: Sendable, Equatable {
     }
   }
 
-  /// Working memory the task takes: tiles in and out, and for a change of dtype float64 tiles.
+  /// Working memory the task takes: strips in and out and the sampled row, and for a change of dtype
+  /// float64 tiles.
   func workingBytes(_ info: TensorInfo, _ output: DType) -> Int {
     switch work {
     case .fold(let rows, _):
-      rows.count * info.shape[1]
-        * (2 * info.dtype.elementByteCount + (info.dtype == output ? 24 : 64))
-    case .copy: 2 * FoldPlan.tileBytes
+      info.dtype == output
+        ? 2 * max(FoldPlan.stripBytes, info.shape[1] * info.dtype.elementByteCount)
+          + 40 * info.shape[1]
+        : rows.count * info.shape[1] * (2 * info.dtype.elementByteCount + 64)
+    case .copy: 2 * FoldPlan.stripBytes
     case .convert(let elements): elements.count * 48
     }
   }

@@ -5,8 +5,9 @@ internal import Tensors
 
 /// What one thread works with: its buffers, kept from task to task.
 struct TileWorker {
-  private var input = AlignedBuffer(byteCount: FoldPlan.tileBytes)
-  private var check = AlignedBuffer(byteCount: FoldPlan.tileBytes)
+  private var input = AlignedBuffer(byteCount: FoldPlan.stripBytes)
+  private var check = AlignedBuffer(byteCount: FoldPlan.stripBytes)
+  private var sample = FoldSample()
   private let level = rl_best_level()
 
   /// Does a task and verifies what it wrote.
@@ -37,13 +38,13 @@ struct TileWorker {
   private mutating func copy(
     _ reference: TensorReference, _ bytes: Range<Int>, _ tensor: Int, _ sink: any TensorSink
   ) throws {
-    reserve(FoldPlan.tileBytes)
-    try sink.copy(
-      reference, at: bytes.lowerBound, count: bytes.count, tensor: tensor, scratch: input.bytes)
-    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.tileBytes) {
-      let count = min(FoldPlan.tileBytes, bytes.upperBound - start)
-      try reference.source.read(tensor: reference.index, at: start, into: input.prefix(count))
-      try compare(input.prefix(count), tensor, at: start, sink)
+    reserve(FoldPlan.stripBytes)
+    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.stripBytes) {
+      let strip = input.prefix(min(FoldPlan.stripBytes, bytes.upperBound - start))
+      try sink.copy(
+        reference, at: start, count: strip.count, tensor: tensor, scratch: input.bytes)
+      try reference.source.read(tensor: reference.index, at: start, into: strip)
+      try compare(strip, tensor, at: start, sink)
     }
   }
 
@@ -70,16 +71,23 @@ struct TileWorker {
   ) throws -> TaskFigures {
     let info = plan.base.tensors[tensor]
     let rowBytes = info.shape[1] * info.dtype.elementByteCount
-    let count = rows.count * rowBytes
-    let offset = rows.lowerBound * rowBytes
-    reserve(count)
-    let tile = input.prefix(count)
-    try plan.base.read(tensor: tensor, at: offset, into: tile)
-    let sample = FoldSample(info, rows, tile)
-    let figures = FoldKernel.run(level, tile, info, rows, block.operands)
-    try sample.confirm(tile, info.dtype, block.exact, level)
-    try sink.write(UnsafeRawBufferPointer(tile), tensor: tensor, at: offset)
-    try compare(tile, tensor, at: offset, sink)
+    let sampled = FoldSample.row(of: rows)
+    var figures = TaskFigures()
+    for strip in FoldTask.strips(of: rows, rowBytes: rowBytes) {
+      let offset = strip.lowerBound * rowBytes
+      reserve(strip.count * rowBytes)
+      let tile = input.prefix(strip.count * rowBytes)
+      try plan.base.read(tensor: tensor, at: offset, into: tile)
+      let line =
+        strip.contains(sampled)
+        ? UnsafeRawBufferPointer(
+          rebasing: tile[((sampled - strip.lowerBound) * rowBytes)...].prefix(rowBytes)) : nil
+      if let line { sample.keep(sampled, line, info) }
+      figures += FoldKernel.run(level, tile, info, strip, block.operands)
+      if let line { try sample.confirm(line, info, block.exact, level) }
+      try sink.write(UnsafeRawBufferPointer(tile), tensor: tensor, at: offset)
+      try compare(tile, tensor, at: offset, sink)
+    }
     return figures
   }
 
@@ -88,18 +96,16 @@ struct TileWorker {
     _ plan: FoldPlan, _ tensor: Int, _ rows: Range<Int>, _ block: FoldedBlock,
     _ sink: any TensorSink
   ) throws -> TaskFigures {
-    guard case .double(let b, let a, let rank, let stride) = block.operands else {
-      preconditionFailure("a change of dtype accumulates in float64")
-    }
+    let (a, b, rank) = (block.exact.a, block.exact.b, block.exact.b.columns)
     let columns = plan.base.tensors[tensor].shape[1]
     let dtype = plan.output[tensor].dtype
     let elements = (rows.lowerBound * columns)..<(rows.upperBound * columns)
     let weights = try read(plan.base, tensor, elements)
     var delta = [Double](repeating: 0, count: elements.count)
-    b.withUnsafeBufferPointer { b in
+    b.values.withUnsafeBufferPointer { b in
       rl_multiply_f64(
-        level, b.baseAddress.map { $0 + rows.lowerBound * rank }, a, &delta, rows.count, rank,
-        columns, stride, columns, 0)
+        level, b.baseAddress.map { $0 + rows.lowerBound * rank }, a.values, &delta, rows.count,
+        rank, columns, columns, columns, 0)
     }
     let sums = zip(weights, delta).map { $0 + $1 }
     let bytes = Conversion.bytes(from: sums, dtype: dtype)
