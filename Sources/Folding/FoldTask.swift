@@ -59,14 +59,13 @@ struct FoldTask: Sendable, Equatable {
   /// Working memory the task takes: strips in and out and the sampled row, and for a change of dtype
   /// float64 tiles.
   func workingBytes(_ info: TensorInfo, _ output: DType) -> Int {
+    let strip = max(FoldPlan.stripBytes, 8 * (info.shape.last ?? 0))
     switch work {
-    case .fold(let rows, _):
-      info.dtype == output
-        ? 2 * max(FoldPlan.stripBytes, info.shape[1] * info.dtype.elementByteCount)
-          + 40 * info.shape[1]
-        : rows.count * info.shape[1] * (2 * info.dtype.elementByteCount + 64)
+    case .fold:
+      // Strips as stored, and the sampled row or strips in float64.
+      2 * strip + (info.dtype == output ? 40 * info.shape[1] : 2 * strip)
     case .copy: 2 * FoldPlan.stripBytes
-    case .convert(let elements): elements.count * 48
+    case .convert(let elements): elements.count * 24
     }
   }
 }

@@ -53,14 +53,8 @@ struct TileWorker {
   ) throws -> TaskFigures {
     let values = try read(plan.base, tensor, elements)
     let dtype = plan.output[tensor].dtype
-    let bytes = Conversion.bytes(from: values, dtype: dtype)
-    let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    var figures = TaskFigures()
-    for (before, after) in zip(values, stored) where before.isFinite && !after.isFinite {
-      figures.overflowed += 1
-    }
-    try write(bytes, tensor, first: elements.lowerBound, dtype, sink)
-    return figures
+    return try store(
+      .values(values), before: values, tensor, first: elements.lowerBound, dtype, sink)
   }
 
   // MARK: Folded weights
@@ -99,28 +93,19 @@ struct TileWorker {
     let (a, b, rank) = (block.exact.a, block.exact.b, block.exact.b.columns)
     let columns = plan.base.tensors[tensor].shape[1]
     let dtype = plan.output[tensor].dtype
-    let elements = (rows.lowerBound * columns)..<(rows.upperBound * columns)
-    let weights = try read(plan.base, tensor, elements)
-    var delta = [Double](repeating: 0, count: elements.count)
-    b.values.withUnsafeBufferPointer { b in
-      rl_multiply_f64(
-        level, b.baseAddress.map { $0 + rows.lowerBound * rank }, a.values, &delta, rows.count,
-        rank, columns, columns, columns, 0)
-    }
-    let sums = zip(weights, delta).map { $0 + $1 }
-    let bytes = Conversion.bytes(from: sums, dtype: dtype)
-    let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    let before = Conversion.bytes(from: weights, dtype: dtype)
-      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
     var figures = TaskFigures()
-    for i in delta.indices {
-      let residual = (stored[i] - weights[i]) - delta[i]
-      figures.deltaSquared += delta[i] * delta[i]
-      figures.residualSquared += residual * residual
-      if delta[i] != 0, stored[i] == before[i] { figures.unchanged += 1 }
-      if weights[i].isFinite, !stored[i].isFinite { figures.overflowed += 1 }
+    for strip in FoldTask.strips(of: rows, rowBytes: columns * 8) {
+      let elements = (strip.lowerBound * columns)..<(strip.upperBound * columns)
+      let weights = try read(plan.base, tensor, elements)
+      var delta = [Double](repeating: 0, count: elements.count)
+      b.values.withUnsafeBufferPointer { b in
+        rl_multiply_f64(
+          level, b.baseAddress.map { $0 + strip.lowerBound * rank }, a.values, &delta, strip.count,
+          rank, columns, columns, columns, 0)
+      }
+      figures += try store(
+        .deltas(delta), before: weights, tensor, first: elements.lowerBound, dtype, sink)
     }
-    try write(bytes, tensor, first: elements.lowerBound, dtype, sink)
     return figures
   }
 
@@ -142,15 +127,19 @@ struct TileWorker {
     return Conversion.float64(from: UnsafeRawBufferPointer(input.prefix(count)), dtype: dtype)
   }
 
-  private mutating func write(
-    _ bytes: [UInt8], _ tensor: Int, first: Int, _ dtype: DType, _ sink: any TensorSink
-  ) throws {
-    reserve(bytes.count)
+  /// Rounds new values to a dtype, writes and verifies them.
+  private mutating func store(
+    _ new: FoldKernel.New, before: [Double], _ tensor: Int, first: Int, _ dtype: DType,
+    _ sink: any TensorSink
+  ) throws -> TaskFigures {
+    let count = before.count * dtype.elementByteCount
+    reserve(count)
+    let tile = input.prefix(count)
+    let figures = FoldKernel.store(level, tile, dtype, before: before, new)
     let offset = first * dtype.elementByteCount
-    input.bytes.copyBytes(from: bytes)
-    let tile = input.prefix(bytes.count)
     try sink.write(UnsafeRawBufferPointer(tile), tensor: tensor, at: offset)
     try compare(tile, tensor, at: offset, sink)
+    return figures
   }
 
   /// Reads back what was written and compares every byte.
