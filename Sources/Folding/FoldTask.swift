@@ -60,10 +60,9 @@ struct FoldTask: Sendable, Equatable {
   /// float64 tiles.
   func workingBytes(_ info: TensorInfo, _ output: DType) -> Int {
     let strip = max(FoldPlan.stripBytes, 8 * (info.shape.last ?? 0))
-    switch work {
-    case .fold:
-      // Strips as stored, and the sampled row or strips in float64.
-      2 * strip + (info.dtype == output ? 40 * info.shape[1] : 2 * strip)
+    return switch work {
+    // Strips as stored, and the sampled row or strips in float64.
+    case .fold: 2 * strip + (info.dtype == output ? 40 * info.shape[1] : 2 * strip)
     case .copy: 2 * FoldPlan.stripBytes
     case .convert(let elements): elements.count * 24
     }
