@@ -4,8 +4,6 @@
 // while the rank is walked in order. A unit is a vector of 16 float32 or 8 float64; its figures are
 // kept by column modulo RL_PANEL, so they add up in the same order at every level.
 
-#define RL_INLINE static inline __attribute__((always_inline))
-
 // MARK: Units of stored elements
 
 // `load` widens a unit; `round` stores one whose elements all lie below the type's limit, the
@@ -103,13 +101,14 @@ RL_INLINE void RL_NAME(rl_add_squares_double)(double *sums, rl_f64x8 x) {
 RL_INLINE int RL_NAME(rl_any_float)(rl_i32x16 mask) { return __builtin_reduce_or(mask) != 0; }
 RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or(mask) != 0; }
 
-#define RL_FOLD_LOOP(name, type, storage, accumulator, limit, load_one, store_one)                \
+#define RL_FOLD_LOOP(name, type, storage, accumulator, limit, load_one, store_one, place)         \
   /* A unit with elements from the limit on, or that are no numbers. */                           \
   static __attribute__((noinline, cold)) void RL_NAME(name##_scalar)(                             \
-      storage *row, const accumulator *sum, size_t lane, RL_FIGURES(accumulator) *figures) {      \
+      storage *row, const accumulator *sum, const accumulator *value, size_t lane,                \
+      RL_FIGURES(accumulator) *figures) {                                                         \
     for (size_t l = 0; l < RL_LANES(accumulator); l++) {                                          \
       accumulator before = load_one(row[l]);                                                      \
-      row[l] = store_one(before + sum[l]);                                                        \
+      row[l] = store_one(value[l]);                                                               \
       accumulator after = load_one(row[l]), moved = after - before, residual = moved - sum[l];    \
       figures->delta2[lane + l] += (double)sum[l] * (double)sum[l];                               \
       figures->residual2[lane + l] += (double)residual * (double)residual;                        \
@@ -119,13 +118,16 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
   }                                                                                               \
   /* The sums of one unit become elements: one rounding each, then the figures. */                \
   RL_INLINE void RL_NAME(name##_unit)(storage *row, RL_VECTOR(accumulator) sum, size_t lane,      \
+                                      uint64_t key, uint64_t index,                               \
                                       RL_FIGURES(accumulator) *figures) {                         \
     RL_VECTOR(accumulator) before = RL_NAME(rl_load_##type)(row), value = before + sum;           \
+    place(value, key, index)                                                         \
     RL_BITS(accumulator) magnitude = (RL_BITS(accumulator))value << 1;                            \
     if (__builtin_expect(RL_NAME(rl_any_##accumulator)(magnitude >= (limit) << 1), 0)) {          \
-      accumulator sums[RL_LANES(accumulator)];                                                    \
+      accumulator sums[RL_LANES(accumulator)], values[RL_LANES(accumulator)];                     \
       memcpy(sums, &sum, sizeof sums);                                                            \
-      RL_NAME(name##_scalar)(row, sums, lane, figures);                                           \
+      memcpy(values, &value, sizeof values);                                                      \
+      RL_NAME(name##_scalar)(row, sums, values, lane, figures);                                   \
       return;                                                                                     \
     }                                                                                             \
     RL_VECTOR(accumulator) after = RL_NAME(rl_round_##type)(row, value), moved = after - before;  \
@@ -140,6 +142,7 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
   RL_INLINE void RL_NAME(name##_rows)(storage *w, size_t rows, size_t units, size_t width,        \
                                       size_t columns, const accumulator *b,                       \
                                       const accumulator *a, size_t rank, size_t lane,             \
+                                      uint64_t key, uint64_t index,                               \
                                       RL_FIGURES(accumulator) *figures) {                         \
     enum { lanes = RL_LANES(accumulator) };                                                       \
     RL_VECTOR(accumulator) sum[RL_ROWS][RL_UNITS];                                                \
@@ -157,18 +160,19 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
     for (size_t u = 0; u < units; u++)                                                            \
       for (size_t r = 0; r < rows; r++) {                                                         \
         storage *row = w + r * columns + u * lanes;                                               \
+        uint64_t at = index + r * columns + u * lanes;                                            \
         if (width >= (u + 1) * lanes) {                                                           \
-          RL_NAME(name##_unit)(row, sum[r][u], lane + u * lanes, figures);                        \
+          RL_NAME(name##_unit)(row, sum[r][u], lane + u * lanes, key, at, figures);               \
         } else if (width > u * lanes) {                                                           \
           storage part[lanes] = {0};                                                              \
           memcpy(part, row, (width - u * lanes) * sizeof(storage));                               \
-          RL_NAME(name##_unit)(part, sum[r][u], lane + u * lanes, figures);                       \
+          RL_NAME(name##_unit)(part, sum[r][u], lane + u * lanes, key, at, figures);              \
           memcpy(row, part, (width - u * lanes) * sizeof(storage));                               \
         }                                                                                         \
       }                                                                                           \
   }                                                                                               \
   static void RL_NAME(name)(storage *w, size_t rows, size_t columns, const accumulator *b,        \
-                            const accumulator *a, size_t rank,                                    \
+                            const accumulator *a, size_t rank, uint64_t key, uint64_t index,      \
                             rl_fold_statistics *statistics) {                                     \
     enum { lanes = RL_LANES(accumulator), step = lanes * RL_UNITS };                              \
     RL_FIGURES(accumulator) figures = {0};                                                        \
@@ -180,15 +184,17 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
         for (size_t column = start; column < end; column += step) {                               \
           size_t width = end - column < step ? end - column : step, lane = column % RL_PANEL;     \
           const accumulator *panel = a + (column - lane) * rank + lane;                           \
-          storage *first = w + row * columns + column;                                            \
+          size_t offset = row * columns + column;                                                 \
+          storage *first = w + offset;                                                            \
           const accumulator *factors = b + row * rank;                                            \
           if (width == step && count == RL_ROWS)                                                  \
             RL_NAME(name##_rows)(first, RL_ROWS, RL_UNITS, step, columns, factors, panel, rank,   \
-                                 lane, &figures);                                                 \
+                                 lane, key, index + offset, &figures);                            \
           else                                                                                    \
             for (size_t r = 0; r < count; r++)                                                    \
               RL_NAME(name##_rows)(first + r * columns, 1, RL_UNITS, width, columns,              \
-                                   factors + r * rank, panel, rank, lane, &figures);              \
+                                   factors + r * rank, panel, rank, lane, key,                    \
+                                   index + offset + r * columns, &figures);                       \
         }                                                                                         \
         row += count;                                                                             \
       }                                                                                           \
@@ -204,13 +210,36 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
 #define RL_ITSELF(x) (x)
 #define RL_TO_F32(x) ((float)(x))
 
-RL_FOLD_LOOP(rl_fold_bf16, bf16, uint16_t, float, 0x7f7f8000u, rl_one_bf16_to_f32,
-             rl_one_f32_to_bf16)
-RL_FOLD_LOOP(rl_fold_f16, f16, uint16_t, float, 0x477ff000u, rl_one_f16_to_f32, rl_one_f32_to_f16)
-RL_FOLD_LOOP(rl_fold_f32, f32, float, double, 0x47effffff0000000u, RL_ITSELF, RL_TO_F32)
-RL_FOLD_LOOP(rl_fold_f64, f64, double, double, 0x7ff0000000000000u, RL_ITSELF, RL_ITSELF)
+// Rounding to nearest takes values as they are, stochastic rounding moves them to the type's grid.
+#define RL_TO_NEAREST(value, key, index) (void)(key), (void)(index);
+#define RL_ON_BF16(value, key, index) value = RL_NAME(rl_f32_on_bf16)(value, key, index);
+#define RL_ON_F16(value, key, index) value = RL_NAME(rl_f32_on_f16)(value, key, index);
+#define RL_ON_F32(value, key, index) value = RL_NAME(rl_f64_on_f32)(value, key, index);
+
+#define RL_FOLD_BF16(name, place)                                                                 \
+  RL_FOLD_LOOP(name, bf16, uint16_t, float, 0x7f7f8000u, rl_one_bf16_to_f32, rl_one_f32_to_bf16,  \
+               place)
+#define RL_FOLD_F16(name, place)                                                                  \
+  RL_FOLD_LOOP(name, f16, uint16_t, float, 0x477ff000u, rl_one_f16_to_f32, rl_one_f32_to_f16, place)
+#define RL_FOLD_F32(name, place)                                                                  \
+  RL_FOLD_LOOP(name, f32, float, double, 0x47effffff0000000u, RL_ITSELF, RL_TO_F32, place)
+
+RL_FOLD_BF16(rl_fold_bf16, RL_TO_NEAREST)
+RL_FOLD_BF16(rl_fold_bf16_stochastic, RL_ON_BF16)
+RL_FOLD_F16(rl_fold_f16, RL_TO_NEAREST)
+RL_FOLD_F16(rl_fold_f16_stochastic, RL_ON_F16)
+RL_FOLD_F32(rl_fold_f32, RL_TO_NEAREST)
+RL_FOLD_F32(rl_fold_f32_stochastic, RL_ON_F32)
+RL_FOLD_LOOP(rl_fold_f64, f64, double, double, 0x7ff0000000000000u, RL_ITSELF, RL_ITSELF,
+             RL_TO_NEAREST)
 
 #undef RL_FOLD_LOOP
+#undef RL_FOLD_BF16
+#undef RL_FOLD_F16
+#undef RL_FOLD_F32
+#undef RL_ON_BF16
+#undef RL_ON_F16
+#undef RL_ON_F32
+#undef RL_TO_NEAREST
 #undef RL_ITSELF
 #undef RL_TO_F32
-#undef RL_INLINE

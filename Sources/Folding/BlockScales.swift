@@ -1,3 +1,4 @@
+internal import CKernels
 internal import Tensors
 
 /// Weights in F8_E4M3 with a scale for every block of 128 x 128 elements (Folding §4.3): the weight
@@ -91,14 +92,32 @@ extension BlockScales {
   ) -> (bytes: [UInt8], figures: PieceFigures) {
     let width = (columns + extent - 1) / extent
     var figures = PieceFigures()
-    let bytes = values.indices.map { index in
+    var codes = [UInt8](repeating: 0, count: values.count)
+    let quotients = values.indices.map { index in
+      let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+      return values[index] / scales[row / extent * width + column / extent]
+    }
+    rl_f64_to_f8e4m3(quotients, &codes, values.count)
+    for index in values.indices {
       let (row, column) = index.quotientAndRemainder(dividingBy: columns)
       let scale = scales[row / extent * width + column / extent]
-      let byte = SmallFloat.encodeE4M3(values[index] / scale)
+      let byte = codes[index]
       let stored = SmallFloat.decode(byte, as: .f8E4M3) * scale
       figures.add(before: before[index], wanted: values[index], stored: stored, old: before[index])
-      return byte
     }
-    return (bytes, figures)
+    return (codes, figures)
+  }
+}
+
+extension PieceFigures {
+  /// Takes in one element: the weight before, the exact sum, the stored value, and the weight as it
+  /// would have been stored unchanged.
+  fileprivate mutating func add(before: Double, wanted: Double, stored: Double, old: Double) {
+    let delta = wanted - before
+    let residual = (stored - before) - delta
+    deltaSquared += delta * delta
+    residualSquared += residual * residual
+    if delta != 0, stored == old { unchanged += 1 }
+    if before.isFinite, wanted.isFinite, !stored.isFinite { overflowed += 1 }
   }
 }
