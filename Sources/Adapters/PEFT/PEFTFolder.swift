@@ -62,6 +62,9 @@ extension PEFTModules {
     for module in modules {
       if let kind = kindBeyondPlain(module) { return (kind, module.name) }
     }
+    if let module = savedWeights.keys.min(by: ModuleOrder.precedes) {
+      return ("a LoRA of a weight that is saved with it", module)
+    }
     return replacements.first.map { ("a \($0.kind)", $0.name) }
   }
 

@@ -54,6 +54,14 @@ enum PEFTKeys {
     return nil
   }
 
+  /// The module whose weight is saved under this name beside its adapter, as PEFT does of adapted
+  /// embeddings; nil for other names.
+  static func savedWeight(_ name: TensorName) -> TensorName? {
+    let suffix = ".base_layer.weight"
+    guard name.string.hasSuffix(suffix) else { return nil }
+    return module(of: TensorName(String(name.string.dropLast(suffix.count))))
+  }
+
   /// The module's name in the model that PEFT wraps, by which its patterns go: without the prefix.
   static func module(of block: TensorName) -> TensorName {
     guard block.string.hasPrefix(prefix) else { return block }

@@ -1,6 +1,5 @@
 internal import ByteIO
 public import HDF5
-public import Tensors
 
 /// An adapter of a foreign format as what it does to the tensors of a base (Updates §1).
 ///
@@ -21,7 +20,7 @@ public struct AdapterUpdates: Sendable {
   /// Whether it is nothing but low-rank pairs on linear layers, which `Adapter` holds as well.
   public let isPlain: Bool
   /// What only the base's shapes decide, by the position of its first update.
-  private let openings: [Int: OpenUpdates]
+  let openings: [Int: OpenUpdates]
 
   /// A part of the adapter: updates that are certain, or those that a base decides on.
   enum Part: Sendable {
@@ -48,7 +47,7 @@ public struct AdapterUpdates: Sendable {
       files: files, baseModel: baseModel, isPlain: isPlain)
   }
 
-  private init(
+  init(
     label: String, format: String, updates: [WeightUpdate], openings: [Int: OpenUpdates],
     notes: [String], files: [String], baseModel: String?, isPlain: Bool
   ) {
@@ -81,34 +80,6 @@ public struct AdapterUpdates: Sendable {
   }
 
   private static let formats: [any UpdateFormat.Type] = [PEFTFolder.self]
-
-  /// The same adapter with everything decided that a base decides: whether a layer stores its
-  /// weight transposed, and which parameter a stack of experts is (Updates §4.4).
-  ///
-  /// Every fold must go by these updates.
-  ///
-  /// - Throws: `AdapterError.ambiguous` where the base's shapes leave it open.
-  public func fitted(to base: any TensorSource) throws -> AdapterUpdates {
-    guard !openings.isEmpty else { return self }
-    let names = updates.filter { $0.naming == .dotted }.map { update in
-      BaseMatch.Wanted(update)
-    }
-    let substitution = BaseMatch.substitution(for: names, in: base).best
-    var fitted: [WeightUpdate] = []
-    var next = 0
-    while next < updates.count {
-      if let open = openings[next] {
-        fitted += try open.fitted(to: base, substitution)
-        next += open.updates.count
-      } else {
-        fitted.append(updates[next])
-        next += 1
-      }
-    }
-    return AdapterUpdates(
-      label: label, format: format, updates: fitted, openings: [:], notes: notes, files: files,
-      baseModel: baseModel, isPlain: isPlain)
-  }
 }
 
 /// A format whose adapters are read as updates.
