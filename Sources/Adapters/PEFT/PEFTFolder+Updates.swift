@@ -27,9 +27,9 @@ extension PEFTFolder: UpdateFormat {
       )
     }
     return AdapterUpdates(
-      label: probe.path, format: name, parts: parts, notes: notes,
-      files: [found.config.file.path, found.source.label], baseModel: found.config.baseModel,
-      isPlain: found.firstNotPlain == nil)
+      label: probe.path, format: name, parts: parts, tensors: found.source,
+      config: found.config.file.path,
+      notes: notes, baseModel: found.config.baseModel, firstNotPlain: found.firstNotPlain)
   }
 
   private static func replacement(_ found: PEFTModules.Replacement) throws -> WeightUpdate {

@@ -9,7 +9,9 @@ enum PEFTFolder: AdapterFormat {
   static let fileNames = ["adapter_model.safetensors", "adapter_model.bin"]
 
   static func matches(_ probe: InputProbe) throws -> Bool {
-    probe.kind == .folder && probe.entries.contains(PEFTConfig.fileName)
+    // mlx_lm gives its config the same name.
+    try probe.kind == .folder && probe.entries.contains(PEFTConfig.fileName)
+      && !MLXFolder.matches(probe)
   }
 
   static func read(_ probe: InputProbe, _ check: RuleCheck) throws -> UncheckedAdapter? {

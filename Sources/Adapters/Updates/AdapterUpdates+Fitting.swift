@@ -26,8 +26,8 @@ extension AdapterUpdates {
       }
     }
     return AdapterUpdates(
-      label: label, format: format, updates: fitted, openings: [:], notes: notes, files: files,
-      baseModel: baseModel, isPlain: isPlain)
+      label: label, format: format, updates: fitted, openings: [:], tensors: tensors, notes: notes,
+      files: files, baseModel: baseModel, firstNotPlain: firstNotPlain)
   }
 
   /// The choice for each opening, by the position of its first update.
@@ -49,6 +49,7 @@ extension AdapterUpdates {
           decided[position] = choice
           shown[open.module.lastComponent, default: []].insert(choice)
         }
+      case .embedding: decided[position] = fitting.first
       case .parameters(let what):
         guard fitting.count < 2 else { throw .ambiguous(module: open.module, what: what) }
         decided[position] = fitting.first

@@ -14,6 +14,8 @@ struct OpenUpdates: Sendable {
   enum Question: Sendable {
     /// Whether a layer stores its weight as [in, out]; the first choice is what the config says.
     case orientation
+    /// Whether a module is an embedding; the first choice is what its name says.
+    case embedding
     /// Which parameters pairs belong to, and which way round they are.
     case parameters(what: String)
   }
