@@ -9,7 +9,10 @@ extension PEFTFolder: UpdateFormat {
     var empty = 0
     let targets = found.modules.filter(found.isTarget)
     for module in found.modules where !found.isTarget(module) {
-      let added = try found.parts(of: module)
+      var added = try found.parts(of: module)
+      if let saved = found.savedWeights[module.name] {
+        added = try found.parts(added, on: StoredMatrix(saved), of: module.name)
+      }
       if added.isEmpty { empty += 1 }
       parts += added
     }
@@ -24,9 +27,9 @@ extension PEFTFolder: UpdateFormat {
       )
     }
     return AdapterUpdates(
-      label: probe.path, format: name, parts: parts, notes: notes,
-      files: [found.config.file.path, found.source.label], baseModel: found.config.baseModel,
-      isPlain: found.firstNotPlain == nil)
+      label: probe.path, format: name, parts: parts, tensors: found.source,
+      config: found.config.file.path,
+      notes: notes, baseModel: found.config.baseModel, firstNotPlain: found.firstNotPlain)
   }
 
   private static func replacement(_ found: PEFTModules.Replacement) throws -> WeightUpdate {
@@ -97,8 +100,8 @@ extension PEFTModules {
         loadedElements: a.elementCount + b.elementCount + (magnitude?.elementCount ?? 0))
     }
     var parts: [AdapterUpdates.Part] = []
-    if config.storesTransposed, a.shape.count == 2 {
-      parts.append(.open(.orientation { update(transposed: $0) }))
+    if a.shape.count == 2 {
+      parts.append(.open(.orientation(config) { update(transposed: $0) }))
     } else {
       parts.append(.certain(update(transposed: false)))
     }
@@ -183,10 +186,7 @@ extension PEFTModules {
         }, kind: config.kindName, loadedElements: a.elementCount + b.elementCount + e.elementCount,
         joinsKernel: !transposed)
     }
-    return [
-      config.storesTransposed
-        ? .open(.orientation { update(transposed: $0) }) : .certain(update(transposed: false))
-    ]
+    return [.open(.orientation(config) { update(transposed: $0) })]
   }
 
   /// A module's magnitude, one for each output; nil without DoRA.
@@ -223,13 +223,16 @@ extension WeightUpdate {
 }
 
 extension OpenUpdates {
-  /// A layer whose weight lies transposed, as its config says, unless the base's shape tells
+  /// A layer whose weight lies the way round that its config says, unless the base's shape tells
   /// otherwise: of several kinds of layers a config has only one answer.
-  static func orientation(_ update: (_ transposed: Bool) -> WeightUpdate) -> OpenUpdates {
+  static func orientation(
+    _ config: PEFTConfig, _ update: (_ transposed: Bool) -> WeightUpdate
+  ) -> OpenUpdates {
     OpenUpdates(
-      [true, false].map { transposed in
+      .orientation,
+      [config.storesTransposed, !config.storesTransposed].map { transposed in
         let update = update(transposed)
         return Choice(updates: { [update] }, tensors: [update])
-      }, prefersFirst: true, what: "")
+      })
   }
 }

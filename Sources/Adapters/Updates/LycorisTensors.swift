@@ -101,19 +101,7 @@ extension LycorisTensors {
     func load(_ allowing: Bool) throws -> PlainFactors {
       let (a, b) = (try a.load(allowing), try b.load(allowing))
       guard let core = try core?.load(allowing) else { return PlainFactors(a: b, b: a) }
-      // T [i, j, κ] and B [j, c] to A [i, c κ].
-      let kernel = core.columns / b.rows
-      var right = Matrix(rows: core.rows, columns: b.columns * kernel)
-      for i in 0..<core.rows {
-        for j in 0..<b.rows {
-          for c in 0..<b.columns {
-            for k in 0..<kernel {
-              right[i, c * kernel + k] += core[i, j * kernel + k] * b[j, c]
-            }
-          }
-        }
-      }
-      return PlainFactors(a: right, b: a.transposed)
+      return PlainFactors(a: core.contracted(with: b), b: a.transposed)
     }
   }
 
@@ -186,5 +174,23 @@ extension LycorisTensors {
 
   private func missing(_ expected: String) -> AdapterError {
     .missingTensor(source: source, block: module, expected: expected)
+  }
+}
+
+extension Matrix {
+  /// A core T [i, j, κ], stored [i, j κ], contracted over j with B [j, c]: [i, c κ].
+  func contracted(with other: Matrix) -> Matrix {
+    let kernel = columns / other.rows
+    var result = Matrix(rows: rows, columns: other.columns * kernel)
+    for i in 0..<rows {
+      for j in 0..<other.rows {
+        for c in 0..<other.columns {
+          for k in 0..<kernel {
+            result[i, c * kernel + k] += self[i, j * kernel + k] * other[j, c]
+          }
+        }
+      }
+    }
+    return result
   }
 }
