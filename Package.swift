@@ -33,7 +33,8 @@ let package = Package(
       name: "ResLoRA",
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
-        "Adapters", "Activations", "Contents", "Merging", "Folding", "Comparing",
+        "Adapters", "Activations", "Contents", "Merging", "Folding", "FoldJobs",
+        "Comparing",
       ]
     ),
   ],
@@ -76,15 +77,18 @@ let package = Package(
         .linkedLibrary("openblas", .when(platforms: [.linux])),
         .linkedFramework("Accelerate", .when(platforms: [.macOS])),
       ]),
+    module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
     module(
-      "Folding", ["Tensors", "ByteIO", "Codecs", "Safetensors", "Adapters", "CKernels"]),
+      "FoldJobs",
+      [
+        "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Merging", "Folding",
+      ]),
     module("Comparing", ["Tensors", "ByteIO"]),
     .executableTarget(
       name: "resloratool",
       dependencies: [
         "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
-        "Contents", "Merging", "Folding",
-        "Comparing",
+        "Contents", "Merging", "Folding", "FoldJobs", "Comparing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings
@@ -142,6 +146,12 @@ let package = Package(
       "FoldingTests",
       [
         "Folding", "Merging", "Adapters", "Safetensors", "Codecs", "ByteIO", "Tensors",
+        "TestSupport", "LoRATestSupport",
+      ]),
+    tests(
+      "FoldJobsTests",
+      [
+        "FoldJobs", "Folding", "Merging", "Adapters", "Codecs", "Safetensors", "ByteIO", "Tensors",
         "TestSupport", "LoRATestSupport",
       ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),

@@ -72,9 +72,17 @@ public final class OutputFile: Sendable {
     SystemCalls.closeDescriptor(descriptor)
   }
 
-  /// Writes bytes at a position.
+  /// Writes bytes at a position; where they are many, the disk begins with them at once, so that
+  /// little is left to flush in the end.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     try SystemCalls.write(descriptor, at: offset, bytes, path: path)
+    startFlushing(at: offset, count: bytes.count)
+  }
+
+  private func startFlushing(at offset: Int, count: Int) {
+    if count >= 64 << 10 {
+      SystemCalls.startWriteback(descriptor, at: offset, count: count)
+    }
   }
 
   /// Copies a range of another file, inside the kernel where it can.
@@ -91,6 +99,7 @@ public final class OutputFile: Sendable {
         from: file.descriptor, at: sourceOffset + done, to: descriptor, at: offset + done,
         count: count - done)
       if copied == 0 { break }
+      startFlushing(at: offset + done, count: copied)
       done += copied
     }
     while done < count {
@@ -147,6 +156,19 @@ public final class OutputFile: Sendable {
     var found = [UInt8](repeating: 0, count: written.count)
     try found.withUnsafeMutableBytes { try readBack(at: offset, into: $0) }
     guard found == written else { throw FileError.damaged(path: path, offset: offset) }
+  }
+
+  /// Copies a file, atomically, and compares it.
+  package static func copy(of source: String, to path: String, replacing: Bool) throws {
+    let input = try ReadableFile(path: source)
+    let file = try OutputFile(path: path, size: input.size, replacing: replacing)
+    let scratch = AlignedBuffer(byteCount: 1 << 20)
+    try file.copy(from: input, at: 0, count: input.size, to: 0, scratch: scratch.bytes)
+    for offset in stride(from: 0, to: input.size, by: 1 << 20) {
+      try file.confirm(
+        input.bytes(at: offset, count: min(1 << 20, input.size - offset)), at: offset)
+    }
+    try file.commit()
   }
 
   /// Writes a small file in one go, atomically.

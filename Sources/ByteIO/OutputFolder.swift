@@ -1,16 +1,31 @@
+internal import Synchronization
+
 /// A folder of a few files that appears under its name only when it is complete.
 ///
 /// Files are written into a temporary folder beside it, which is renamed by `commit` and removed
 /// otherwise. A folder it replaces may hold nothing but files of the same names; it is exchanged in
 /// one step where the file system can, and gives its mode to the new one. A link in the place of the
 /// folder is replaced, not followed. The temporary folder is locked while its owner lives.
+///
+/// A folder that takes long to fill may be opened for `Sharing`: its temporary folder has a name that
+/// does not change, so that a later run finds what an earlier one had finished when it was killed, and
+/// several processes can fill it.
 public final class OutputFolder: Sendable {
+  /// Who may fill a temporary folder of an unchanging name.
+  public enum Sharing: Sendable {
+    /// This process alone.
+    case alone
+    /// Any number of processes at the same time.
+    case withOthers
+  }
+
   /// Where the folder will appear.
   public let path: String
 
   private let temporary: TemporaryName
   private let replacing: Bool
   private let lockDescriptor: Int32
+  private let isKept = Atomic<Bool>(false)
 
   /// Checks that a folder can appear under a path, or replace one with files of these names.
   ///
@@ -53,10 +68,51 @@ public final class OutputFolder: Sendable {
     self.temporary = temporary
   }
 
+  /// Creates the temporary folder of an unchanging name, or opens the one that an earlier run left.
+  ///
+  /// - Parameter names: the files of the folder; nil where the output is one file of it, for
+  ///   `commit(file:)`.
+  /// - Throws: as `check(path:names:replacing:)`; `FileError.inUse` where another process fills it.
+  public init(path: String, names: Set<String>?, replacing: Bool, for sharing: Sharing) throws {
+    if let names {
+      try OutputFolder.check(path: path, names: names, replacing: replacing)
+    } else {
+      try OutputFile.check(path: path, replacing: replacing)
+    }
+    let target = Paths.withoutTrailingSlashes(path)
+    let temporary = TemporaryName(unchangingFor: target)
+    if try SystemCalls.status(path: temporary.path, followingLinks: false) == nil {
+      try SystemCalls.makeFolder(temporary.path, reportedPath: target)
+    }
+    let descriptor = try SystemCalls.openPath(temporary.path, for: .locking, reportedPath: target)
+    guard SystemCalls.lock(descriptor, sharing: sharing == .withOthers) else {
+      SystemCalls.closeDescriptor(descriptor)
+      throw FileError.inUse(path: target)
+    }
+    lockDescriptor = descriptor
+    self.path = target
+    self.replacing = replacing
+    self.temporary = temporary
+  }
+
   deinit {
-    OutputFolder.removeFlat(temporary.path)
+    if !isKept.load(ordering: .relaxed) { OutputFolder.removeFlat(temporary.path) }
     SystemCalls.closeDescriptor(lockDescriptor)
   }
+
+  /// Leaves the temporary folder for another process to go on with.
+  public func keep() { isKept.store(true, ordering: .relaxed) }
+
+  /// Where files are before `commit`.
+  public var temporaryPath: String { temporary.path }
+
+  /// The names in the temporary folder.
+  public var entries: [String] {
+    get throws { try SystemCalls.entries(of: temporary.path) }
+  }
+
+  /// Removes a file from the temporary folder.
+  public func remove(_ name: String) { SystemCalls.remove(path(of: name)) }
 
   /// The path a file of this name is to be written to before `commit`.
   public func path(of name: String) -> String { Paths.join(temporary.path, name) }
@@ -70,6 +126,20 @@ public final class OutputFolder: Sendable {
     if try !SystemCalls.move(temporary.path, path, replacing: false) {
       guard replacing else { throw FileError.exists(path: path) }
       try replace()
+    }
+    try SystemCalls.synchronizeFolder(Paths.parent(of: path))
+  }
+
+  /// Gives one file of the folder the output's name; the folder goes when its owner does.
+  public func commit(file name: String) throws {
+    let source = self.path(of: name)
+    if replacing, let status = try SystemCalls.status(path: path) {
+      let descriptor = try SystemCalls.openPath(source, for: .reading, reportedPath: path)
+      defer { SystemCalls.closeDescriptor(descriptor) }
+      try SystemCalls.setMode(descriptor, status.mode, path: path)
+    }
+    guard try SystemCalls.move(source, path, replacing: replacing) else {
+      throw FileError.exists(path: path)
     }
     try SystemCalls.synchronizeFolder(Paths.parent(of: path))
   }

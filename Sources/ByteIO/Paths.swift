@@ -71,6 +71,13 @@ package enum Paths {
     return a.device == b.device && a.inode == b.inode
   }
 
+  /// A path that means the same from every folder; what is not there yet, beside what is.
+  package static func absolute(_ path: String) -> String {
+    if let resolved = resolved(path) { return resolved }
+    guard let folder = resolved(parent(of: path)) else { return path }
+    return join(folder, name(of: path))
+  }
+
   /// The path without slashes at its end.
   package static func withoutTrailingSlashes(_ path: String) -> String {
     var end = path.endIndex

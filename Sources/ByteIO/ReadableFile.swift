@@ -8,6 +8,9 @@ public final class ReadableFile: Sendable {
   /// The size in bytes when it was opened.
   public let size: Int
 
+  /// When the file was last changed, in nanoseconds since 1970, when it was opened.
+  package let changeTime: Int
+
   /// The open file, for processes that are to read the same one.
   package let descriptor: Int32
 
@@ -22,6 +25,7 @@ public final class ReadableFile: Sendable {
       guard status.isRegular else { throw FileError.notARegularFile(path: path) }
       self.path = path
       size = status.size
+      changeTime = status.changeTime
     } catch {
       SystemCalls.closeDescriptor(descriptor)
       throw error

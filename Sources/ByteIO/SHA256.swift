@@ -93,6 +93,19 @@ package struct SHA256Hasher {
     return hasher.finish()
   }
 
+  /// The digest of a file's bytes, read a mebibyte at a time.
+  package static func digest(ofFile path: String) throws -> SHA256Digest {
+    let file = try ReadableFile(path: path)
+    let buffer = AlignedBuffer(byteCount: 1 << 20)
+    var hasher = SHA256Hasher()
+    for offset in stride(from: 0, to: file.size, by: 1 << 20) {
+      let piece = buffer.prefix(min(1 << 20, file.size - offset))
+      try file.read(at: offset, into: piece)
+      hasher.update(UnsafeRawBufferPointer(piece))
+    }
+    return hasher.finish()
+  }
+
   /// The digest of some bytes.
   package static func digest(of bytes: UnsafeRawBufferPointer) -> SHA256Digest {
     var hasher = SHA256Hasher()

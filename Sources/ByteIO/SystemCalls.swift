@@ -20,6 +20,8 @@ enum SystemCalls {
     let mode: UInt32
     let device: UInt64
     let inode: UInt64
+    /// When the content was last changed, in nanoseconds since 1970.
+    let changeTime: Int
     /// The number of names the file has.
     let nameCount: Int
 
@@ -31,6 +33,12 @@ enum SystemCalls {
       mode = UInt32(raw.st_mode) & 0o7777
       device = UInt64(truncatingIfNeeded: raw.st_dev)
       inode = UInt64(truncatingIfNeeded: raw.st_ino)
+      #if canImport(Darwin)
+        let time = raw.st_mtimespec
+      #else
+        let time = raw.st_mtim
+      #endif
+      changeTime = Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec)
       nameCount = Int(raw.st_nlink)
     }
   }
@@ -120,6 +128,14 @@ enum SystemCalls {
           off_t(offset + done))
       }
     }
+  }
+
+  /// Lets the system begin to write a range of the file to the disk, without waiting for it.
+  static func startWriteback(_ descriptor: Int32, at offset: Int, count: Int) {
+    #if os(Linux)
+      // Only a hint: what fails here, `synchronize` reports.
+      _ = rl_start_writeback(descriptor, Int64(offset), Int64(count))
+    #endif
   }
 
   static func synchronize(_ descriptor: Int32, path: String) throws(SystemError) {
@@ -241,9 +257,10 @@ enum SystemCalls {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// Takes an exclusive lock that ends with the descriptor; false when another process holds it.
-  static func lock(_ descriptor: Int32) -> Bool {
-    flock(descriptor, LOCK_EX | LOCK_NB) == 0
+  /// Takes a lock that ends with the descriptor, exclusive or shared with others who share it; false
+  /// when another process holds it.
+  static func lock(_ descriptor: Int32, sharing: Bool = false) -> Bool {
+    flock(descriptor, (sharing ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0
   }
 
   static func setMode(_ descriptor: Int32, _ mode: UInt32, path: String) throws(SystemError) {

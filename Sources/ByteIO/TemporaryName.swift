@@ -12,6 +12,13 @@ struct TemporaryName {
       "\(TemporaryName.prefix(for: target))\(token)\(TemporaryName.suffix)")
   }
 
+  /// `.NAME.partial`, for work that another run may go on with; never removed as abandoned.
+  init(unchangingFor target: String) {
+    path = Paths.join(
+      Paths.parent(of: target),
+      "\(TemporaryName.prefix(for: target))\(TemporaryName.suffix.dropFirst())")
+  }
+
   private static func prefix(for target: String) -> String {
     // A file name holds at most 255 bytes, and a character may have many.
     var name = Paths.name(of: target)

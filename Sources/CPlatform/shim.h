@@ -13,6 +13,11 @@ static inline long rl_copy_file_range(int source, int64_t *source_offset, int ta
   return syscall(SYS_copy_file_range, source, source_offset, target, target_offset, count, 0u);
 }
 
+/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: starts to write dirty pages, waits for none.
+static inline int rl_start_writeback(int file, int64_t offset, int64_t count) {
+  return (int)syscall(SYS_sync_file_range, file, offset, count, 2u);
+}
+
 /// renameat2(2) relative to the working folder: `flags` 1 keeps an existing target, 2 exchanges.
 static inline int rl_rename(const char *source, const char *target, unsigned flags) {
   return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, source, -100, target, flags);

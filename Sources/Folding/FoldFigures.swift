@@ -1,10 +1,12 @@
 public import Tensors
 
-/// What became of one block's product in the stored weight (Merging §6.2).
+/// What became of the deltas of one part in the stored weight (Folding §3.3).
 public struct FoldFigures: Sendable {
-  /// The block.
+  /// The part's position in `FoldPlan.changes`.
+  public let position: Int
+  /// The module that changes it.
   public let block: TensorName
-  /// The weight it was folded into.
+  /// The weight that was changed.
   public let weight: TensorName
   /// `‖Δ‖`
   public let deltaNorm: Double
@@ -15,18 +17,18 @@ public struct FoldFigures: Sendable {
 
   /// The share above which most of the adapter was lost to rounding.
   public static let warningShare = 0.5
-}
 
-/// What a fold did.
-public struct FoldReport: Sendable {
-  /// The figures of every folded block.
-  public let blocks: [FoldFigures]
-  /// Tensors that got a block.
-  public let tensorsChanged: Int
-  /// Tensors that were copied or converted.
-  public let tensorsCopied: Int
-  /// Bytes of tensors written.
-  public let bytesWritten: Int
+  package init(
+    position: Int, block: TensorName, weight: TensorName, deltaNorm: Double,
+    unchangedShare: Double, realisedError: Double
+  ) {
+    self.position = position
+    self.block = block
+    self.weight = weight
+    self.deltaNorm = deltaNorm
+    self.unchangedShare = unchangedShare
+    self.realisedError = realisedError
+  }
 }
 
 /// How far a fold has come.
@@ -35,22 +37,107 @@ public struct FoldProgress: Sendable {
   public let bytesDone: Int
   /// Bytes of the base.
   public let bytesTotal: Int
+
+  /// States how far it has come.
+  public init(bytesDone: Int, bytesTotal: Int) {
+    self.bytesDone = bytesDone
+    self.bytesTotal = bytesTotal
+  }
 }
 
-/// What one task saw, to be added up in the order of tasks.
-struct TaskFigures: Sendable {
-  var deltaSquared = 0.0
-  var residualSquared = 0.0
-  var unchanged = 0
-  var overflowed = 0
+/// What a fold did.
+public struct FoldReport: Sendable {
+  /// The figures of everything that changed, in the order of the plan.
+  public let blocks: [FoldFigures]
+  /// Tensors that changed.
+  public let tensorsChanged: Int
+  /// Tensors that were copied or converted.
+  public let tensorsCopied: Int
+  /// Bytes of tensors written.
+  public let bytesWritten: Int
 
-  static func += (left: inout TaskFigures, right: TaskFigures) {
-    left.deltaSquared += right.deltaSquared
-    left.residualSquared += right.residualSquared
-    left.unchanged += right.unchanged
-    left.overflowed += right.overflowed
+  private let faults: Faults
+
+  /// What must not be published unasked.
+  private struct Faults: Sendable {
+    var nonFinite: [TensorName] = []
+    var overflowed: [(weight: TensorName, elements: Int, dtype: DType)] = []
   }
 
-  /// Whether a NaN or an infinity went in: a finite element that overflows is counted apart.
-  var sawNonFinite: Bool { !residualSquared.isFinite && overflowed == 0 }
+  package init(
+    blocks: [FoldFigures], tensorsChanged: Int, tensorsCopied: Int, bytesWritten: Int
+  ) {
+    self.blocks = blocks
+    self.tensorsChanged = tensorsChanged
+    self.tensorsCopied = tensorsCopied
+    self.bytesWritten = bytesWritten
+    faults = Faults()
+  }
+
+  /// Adds the figures of all pieces up, in their order.
+  init(_ plan: FoldPlan, _ tensors: [Int], _ pieces: [FoldPiece], _ outcomes: [PieceOutcome]) {
+    var sums: [Int: PieceFigures] = [:]
+    var norms: [Int: Double] = [:]
+    var converted: [Int: Int] = [:]
+    for (piece, outcome) in zip(pieces, outcomes) {
+      if let part = piece.part {
+        sums[part, default: PieceFigures()] += outcome.figures
+        norms[part] = outcome.deltaNorm
+      } else {
+        converted[piece.tensor, default: 0] += outcome.figures.overflowed
+      }
+    }
+    let written = Set(tensors)
+    let folded = plan.parts.indices.filter { written.contains(plan.parts[$0].tensor) }
+    blocks = folded.map { index in
+      let part = plan.parts[index]
+      let sum = sums[index] ?? PieceFigures()
+      return FoldFigures(
+        position: index, block: part.name, weight: plan.base.tensors[part.tensor].name,
+        deltaNorm: norms[index] ?? sum.deltaSquared.squareRoot(),
+        unchangedShare: Double(sum.unchanged) / Double(max(1, part.rows * part.columns)),
+        realisedError: sum.deltaSquared == 0
+          ? 0 : (sum.residualSquared / sum.deltaSquared).squareRoot())
+    }
+    tensorsChanged = tensors.count { plan.partsOfTensor[$0] != nil }
+    tensorsCopied = tensors.count - tensorsChanged
+    bytesWritten = tensors.reduce(0) { $0 + (plan.output[$1]?.byteCount ?? 0) }
+
+    var faults = Faults()
+    for part in folded {
+      guard let sum = sums[part], let output = plan.output[plan.parts[part].tensor] else {
+        continue
+      }
+      if sum.sawNonFinite { faults.nonFinite.append(output.name) }
+      if sum.overflowed > 0 {
+        faults.overflowed.append((output.name, sum.overflowed, output.dtype))
+      }
+    }
+    for (tensor, elements) in converted.sorted(by: { $0.key < $1.key }) where elements > 0 {
+      guard let output = plan.output[tensor] else { continue }
+      faults.overflowed.append((output.name, elements, output.dtype))
+    }
+    self.faults = faults
+  }
+
+  /// - Throws: `FoldError.nonFinite`, `FoldError.overflow`.
+  func refuseNonFinite(_ plan: FoldPlan) throws(FoldError) {
+    guard faults.nonFinite.isEmpty else {
+      throw .nonFinite(base: plan.base.label, weights: faults.nonFinite)
+    }
+    if let first = faults.overflowed.first {
+      throw .overflow(
+        base: plan.base.label, weights: faults.overflowed.map(\.weight),
+        elements: faults.overflowed.reduce(0) { $0 + $1.elements }, dtype: first.dtype)
+    }
+  }
+
+  /// One report of the parts that were folded one by one, in the order of the plan.
+  public static func combined(_ reports: [FoldReport]) -> FoldReport {
+    FoldReport(
+      blocks: reports.flatMap(\.blocks).sorted { $0.position < $1.position },
+      tensorsChanged: reports.reduce(0) { $0 + $1.tensorsChanged },
+      tensorsCopied: reports.reduce(0) { $0 + $1.tensorsCopied },
+      bytesWritten: reports.reduce(0) { $0 + $1.bytesWritten })
+  }
 }

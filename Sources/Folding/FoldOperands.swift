@@ -2,41 +2,36 @@ internal import Adapters
 internal import CKernels
 internal import Tensors
 
-/// A block's factors as a fold kernel takes them: the scale in B, A padded to whole panels
-/// (Merging §6.1).
+/// A block's factors as a fold kernel takes them: the scale in B, A packed in panels
+/// (Folding §3.1).
 enum FoldOperands: Sendable {
   /// For weights that accumulate in float32.
-  case single(b: [Float], a: [Float], rank: Int, stride: Int)
+  case single(b: [Float], a: [Float], rank: Int)
   /// For weights that accumulate in float64.
-  case double(b: [Double], a: [Double], rank: Int, stride: Int)
+  case double(b: [Double], a: [Double], rank: Int)
 
-  init(_ factors: PlainFactors, scaling: Double, accumulatingInSingle: Bool) {
-    let rank = factors.a.rows
+  /// Prepares factors whose scaling is already in B.
+  init(_ factors: PlainFactors, accumulatingInSingle: Bool) {
+    let (a, b) = (factors.a, factors.b)
     let panel = Int(RL_PANEL)
-    let stride = (factors.a.columns + panel - 1) / panel * panel
+    let count = (a.columns + panel - 1) / panel * panel * a.rows
     if accumulatingInSingle {
       self = .single(
-        b: factors.b.values.map { Float(scaling * $0) },
-        a: FoldOperands.padded(factors.a, stride) { Float($0) }, rank: rank, stride: stride)
+        b: [Float](unsafeUninitializedCapacity: b.values.count) { buffer, initialized in
+          if let start = buffer.baseAddress { rl_f64_to_f32(b.values, start, b.values.count) }
+          initialized = b.values.count
+        },
+        a: [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+          if let start = buffer.baseAddress { rl_pack_f32(a.values, start, a.rows, a.columns) }
+          initialized = count
+        }, rank: a.rows)
     } else {
       self = .double(
-        b: factors.b.values.map { scaling * $0 },
-        a: FoldOperands.padded(factors.a, stride) { $0 }, rank: rank, stride: stride)
-    }
-  }
-
-  private static func padded<Element: Numeric>(
-    _ a: Matrix, _ stride: Int, _ convert: (Double) -> Element
-  ) -> [Element] {
-    [Element](unsafeUninitializedCapacity: a.rows * stride) { buffer, count in
-      for row in 0..<a.rows {
-        for column in 0..<stride {
-          buffer.initializeElement(
-            at: row * stride + column,
-            to: column < a.columns ? convert(a.values[row * a.columns + column]) : 0)
-        }
-      }
-      count = a.rows * stride
+        b: b.values,
+        a: [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
+          if let start = buffer.baseAddress { rl_pack_f64(a.values, start, a.rows, a.columns) }
+          initialized = count
+        }, rank: a.rows)
     }
   }
 }

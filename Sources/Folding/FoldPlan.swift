@@ -1,70 +1,163 @@
 public import Adapters
 public import Tensors
 
-/// What a fold will do, decided from headers before the first byte is written.
+/// What a fold will do to every tensor, decided from headers before the first byte is written.
 public struct FoldPlan: Sendable {
   /// The base weights.
   public let base: any TensorSource
-  /// The LoRA to fold in.
-  public let lora: any PlainLoRA
-  /// Which weight belongs to which block.
-  public let match: BaseMatch
-  /// The tensors of the output, in the order of the base's.
-  public let output: [TensorInfo]
-  /// The position of the block that each of the base's tensors gets; nil for the others.
-  public let blocks: [Int?]
+  /// The adapters, in the order in which their deltas are added.
+  public let inputs: [FoldInput]
+  /// What decides the numbers.
+  public let settings: FoldSettings
+  /// Which tensor belongs to which update, adapter by adapter.
+  public let matches: [BaseMatch]
+  /// The tensors of the output by their position in the base; nil for scales that are multiplied in.
+  public let output: [TensorInfo?]
 
-  let tasks: [FoldTask]
+  /// What changes, in the order of the first update of each.
+  let parts: [FoldedPart]
+  /// The parts of every tensor that changes.
+  let partsOfTensor: [Int: [Int]]
+  let scales: BlockScales
 
-  /// The most bytes of a weight that one task works on, unless a single row has more.
-  static let tileBytes = 1 << 20
-  /// The most bytes that one task copies.
-  static let copyBytes = 16 << 20
-
-  /// Matches blocks and weights and splits the work into tasks.
+  /// Matches updates and tensors and decides what becomes of each tensor.
   ///
-  /// - Parameter dtype: the dtype of the output's tensors; nil keeps those of the base.
-  /// - Throws: `BaseMatchError` that lists every block at fault.
-  public init(
-    base: any TensorSource, lora: any PlainLoRA, dtype: DType?, allowingUnmatched: Bool
-  ) throws {
-    let match = try BaseMatch(
-      lora.blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: allowingUnmatched)
-    var blocks = [Int?](repeating: nil, count: base.tensors.count)
-    for (block, weight) in match.weights.enumerated() {
-      if let weight { blocks[weight] = block }
+  /// - Throws: `BaseMatchError` that lists every update at fault, `FoldPlanError`.
+  public init(base: any TensorSource, inputs: [FoldInput], settings: FoldSettings) throws {
+    let known = TiedSource(base, settings.ties)
+    let matches = try inputs.map { input in
+      try BaseMatch(
+        input.updates.map(BaseMatch.Wanted.init), in: known,
+        allowingUnmatched: settings.allowsUnmatched,
+        allowedDTypes: BaseMatch.arithmeticDTypes.union([.f8E4M3]))
     }
-    let output = try base.tensors.map { info in
-      guard let dtype, info.dtype.isArithmetic else { return info }
-      return try info.converted(to: dtype)
+    let scales = BlockScales(in: base)
+    var parts = try FoldedPart.parts(of: inputs, matches.map(\.weights), in: base)
+    try TiedSource.mirror(&parts, settings.ties, in: base)
+    var partsOfTensor: [Int: [Int]] = [:]
+    for (index, part) in parts.enumerated() {
+      partsOfTensor[part.tensor, default: []].append(index)
+      try FoldPlan.checkQuantisation(of: part, scales, base)
     }
     self.base = base
-    self.lora = lora
-    self.match = match
-    self.output = output
-    self.blocks = blocks
-    tasks = base.tensors.indices.flatMap {
-      FoldTask.tasks(tensor: $0, base.tensors[$0], output[$0].dtype, block: blocks[$0])
+    self.inputs = inputs
+    self.settings = settings
+    self.matches = matches
+    self.parts = parts
+    self.partsOfTensor = partsOfTensor
+    self.scales = scales
+    output = try base.tensors.indices.map { index in
+      let info = base.tensors[index]
+      guard let dtype = settings.dtype else { return info }
+      if scales.weight(of: index) != nil { return nil }
+      guard info.dtype.isArithmetic || scales.scale(of: index) != nil else { return info }
+      return try info.converted(to: dtype)
     }
   }
 
-  /// Number of tensors that get a block.
-  public var foldedCount: Int { match.matchedCount }
+  /// The plan for one plain LoRA.
+  ///
+  /// - Throws: as the general plan.
+  public init(
+    base: any TensorSource, lora: any PlainLoRA, dtype: DType? = nil, allowingUnmatched: Bool
+  ) throws {
+    try self.init(
+      base: base, inputs: [FoldInput(label: "the adapter", updates: lora.updates)],
+      settings: FoldSettings(dtype: dtype, allowsUnmatched: allowingUnmatched))
+  }
+
+  private static func checkQuantisation(
+    of part: FoldedPart, _ scales: BlockScales, _ base: any TensorSource
+  ) throws(FoldPlanError) {
+    let info = base.tensors[part.tensor]
+    guard info.dtype == .f8E4M3 else { return }
+    guard part.contributions[0].update.expert == nil else {
+      throw .quantisedStack(weight: info.name)
+    }
+    guard scales.scale(of: part.tensor) != nil else {
+      throw .noBlockScales(
+        base: base.label, weight: info.name,
+        expected:
+          "'\(info.name)\(BlockScales.suffix)' of shape \(BlockScales.shape(for: info.shape))")
+    }
+  }
+
+  /// The tensors of the output in the base's order.
+  public var tensors: [TensorInfo] { output.compactMap { $0 } }
+
+  /// Whether pieces must begin in the order of the updates.
+  var isOrdered: Bool { inputs.contains(where: \.isOrdered) }
+
+  /// Number of tensors that change.
+  public var foldedCount: Int { partsOfTensor.count }
   /// Number of tensors that are copied or converted.
-  public var copiedCount: Int { base.tensors.count - foldedCount }
-  /// Blocks that were left out, having no weight.
-  public var unmatchedBlocks: [TensorName] {
-    zip(lora.blocks, match.weights).filter { $1 == nil }.map(\.0.name)
+  public var copiedCount: Int { output.count { $0 != nil } - foldedCount }
+  /// Modules of updates that were left out, having no tensor.
+  public var unmatched: [TensorName] {
+    zip(inputs, matches).flatMap { input, match in
+      zip(input.updates, match.weights).filter { $1 == nil }.map(\.0.module)
+    }
+  }
+
+  /// What is planned for one part that changes.
+  public struct PlannedPart: Sendable {
+    /// The module that changes it.
+    public let name: TensorName
+    /// The tensor.
+    public let weight: TensorName
+    /// The kinds of adapter that go into it, in order.
+    public let kinds: [String]
+    /// Number of rows of the matrix that changes.
+    public let rows: Int
+    /// Number of its columns.
+    public let columns: Int
+  }
+
+  /// Everything that changes, in the order in which reports list it.
+  public var changes: [PlannedPart] {
+    parts.map { part in
+      PlannedPart(
+        name: part.name, weight: base.tensors[part.tensor].name,
+        kinds: part.contributions.map(\.update.kind), rows: part.rows, columns: part.columns)
+    }
   }
 
   /// The most working memory in bytes that running the plan takes: tiles of every thread, and the
-  /// factors of the blocks that can be in work at once.
+  /// factors of the parts that can be in work at once.
   public func peakMemory(threads: Int) -> Int {
-    let tile =
-      tasks.map { $0.workingBytes(base.tensors[$0.tensor], output[$0.tensor].dtype) }.max() ?? 0
-    let factors = lora.blocks.map { $0.rank * ($0.inFeatures + $0.outFeatures) * 8 }
-    // A thread at the end of one block's tiles and one at the start of the next; each factor exists
+    let tile = pieces(of: Array(base.tensors.indices)).map(workingBytes).max() ?? 0
+    let factors = parts.map(\.loadedElements).max() ?? 0
+    // A thread at the end of one part's pieces and one at the start of the next; each factor exists
     // once as read and once as operand.
-    return threads * tile + 2 * (threads + 1) * (factors.max() ?? 0)
+    return threads * tile + 2 * (threads + 1) * factors * 8
+  }
+
+  /// Working memory that a piece takes: tiles in and out, and off the quick path float64 tiles.
+  private func workingBytes(_ piece: FoldPiece) -> Int {
+    let bytes = piece.byteCount(self)
+    let elements = bytes * 8 / max(1, base.tensors[piece.tensor].dtype.bitWidth)
+    return switch piece.work {
+    case .copy: 2 * FoldPlan.stripBytes
+    case .fold(let part, _, _) where isQuick(part):
+      3 * max(FoldPlan.stripBytes, isOrdered ? bytes : 0) + 40 * parts[part].columns
+    case .fold, .convert, .dequantise, .requantise: 2 * bytes + elements * 48
+    }
+  }
+
+  /// Whether a part takes the path of the fold kernels: sums of products in the base's dtype.
+  func isQuick(_ part: Int) -> Bool {
+    let tensor = parts[part].tensor
+    guard base.tensors[tensor].dtype == output[tensor]?.dtype,
+      base.tensors[tensor].dtype.isArithmetic
+    else { return false }
+    return parts[part].contributions.allSatisfy { $0.update.isProduct }
+  }
+
+  /// The rows of each piece of a part.
+  func tiles(of part: FoldedPart) -> [Range<Int>] {
+    let info = base.tensors[part.tensor]
+    if scales.scale(of: part.tensor) != nil { return BlockScales.tiles(of: info) }
+    return RowTiles.ranges(
+      rows: part.rows, rowBytes: part.columns * info.dtype.elementByteCount)
   }
 }

@@ -1,75 +1,96 @@
 internal import Adapters
+internal import ByteIO
 internal import CKernels
 internal import Tensors
 
 /// One row of a tile as it was before the fold, to confirm the row by float64 arithmetic afterwards
-/// (Merging §6.4).
+/// (Folding §5.2). Its memory is kept from tile to tile.
 struct FoldSample {
-  private let info: TensorInfo
-  /// The row in the tile and in the weight.
-  private let tileRow: Int
-  private let row: Int
-  private let before: [Double]
+  private var row = 0
+  private var columns = 0
+  private var before = FoldSample.line(0)
+  private var stored = FoldSample.line(0)
+  private var low = FoldSample.line(0)
+  private var high = FoldSample.line(0)
 
-  /// Keeps a row; which one varies from tile to tile.
-  init(_ info: TensorInfo, _ rows: Range<Int>, _ tile: UnsafeMutableRawBufferPointer) {
-    self.info = info
-    tileRow = rows.lowerBound % 7 * 37 % rows.count
-    row = rows.lowerBound + tileRow
-    before = FoldSample.values(tile, tileRow, info, info.dtype)
+  /// The rows that are confirmed of a tile: all, or one that varies from tile to tile.
+  static func rows(of tile: Range<Int>, _ verification: Fold.Verification) -> Range<Int> {
+    if verification == .full { return tile }
+    let row = tile.lowerBound + tile.lowerBound % 7 * 37 % max(1, tile.count)
+    return row..<min(row + 1, tile.upperBound)
+  }
+
+  /// Keeps a row of a weight.
+  ///
+  /// - Parameter bytes: the row's elements as stored.
+  mutating func keep(
+    _ row: Int, _ bytes: UnsafeRawBufferPointer, columns: Int, _ dtype: DType
+  ) {
+    self.row = row
+    self.columns = columns
+    if before.bytes.count < columns * 8 {
+      before = FoldSample.line(columns)
+      stored = FoldSample.line(columns)
+      low = FoldSample.line(columns)
+      high = FoldSample.line(columns)
+    }
+    Conversion.float64(from: bytes, dtype: dtype, into: values(before))
   }
 
   /// Checks that every stored element of the row lies within the error that the accumulator's
   /// precision allows around the float64 result.
   ///
+  /// - Parameter bytes: the row's elements after the fold.
   /// - Throws: `FoldError.unconfirmed`.
   func confirm(
-    _ tile: UnsafeMutableRawBufferPointer, _ dtype: DType, _ exact: PlainFactors, _ level: rl_level
+    _ bytes: UnsafeRawBufferPointer, _ dtype: DType, _ exact: PlainFactors, _ level: rl_level,
+    _ rounding: FoldRounding, _ name: TensorName
   ) throws(FoldError) {
-    let stored = FoldSample.values(tile, tileRow, info, dtype)
-    let columns = info.shape[1]
+    let (before, stored) = (values(before), values(stored))
+    let (low, high) = (values(low), values(high))
+    guard let first = before.baseAddress, let lows = low.baseAddress, let highs = high.baseAddress
+    else { return }
+    Conversion.float64(from: bytes, dtype: dtype, into: stored)
     let rank = exact.b.columns
-    let b = Array(exact.b.values[(row * rank)..<((row + 1) * rank)])
-    let delta = product(b, exact.a.values, level)
-    let magnitude = product(b.map(abs), exact.a.values.map(abs), level)
     let unit = dtype == .f16 || dtype == .bf16 ? 0x1p-24 : 0x1p-53
-    var low = [Double](repeating: 0, count: columns)
-    var high = low
-    for column in 0..<columns {
-      let y = before[column] + delta[column]
-      let e = Double(rank + 3) * unit * (abs(before[column]) + magnitude[column])
-      low[column] = y - e
-      high[column] = y + e
+    exact.b.values.withUnsafeBufferPointer { b in
+      rl_bounds_f64(
+        level, first, b.baseAddress.map { $0 + row * rank }, exact.a.values, rank, columns,
+        Double(rank + 3) * unit, lows, highs)
     }
-    low = FoldSample.rounded(low, dtype)
-    high = FoldSample.rounded(high, dtype)
-    for column in 0..<columns where before[column].isFinite && stored[column].isFinite {
-      guard low[column] <= stored[column], stored[column] <= high[column] else {
-        throw .unconfirmed(
-          output: info.name, row: row, column: column, found: stored[column],
-          expected: before[column] + delta[column])
+    if rounding != .nearest {
+      // Either neighbour may be taken.
+      for column in 0..<columns {
+        low[column] -= dtype.spacing(at: low[column])
+        high[column] += dtype.spacing(at: high[column])
       }
     }
+    round(low, dtype)
+    round(high, dtype)
+    let fault = rl_first_outside(first, stored.baseAddress, lows, highs, columns)
+    guard fault == columns else {
+      let delta = (0..<rank).reduce(0.0) { $0 + exact.b[row, $1] * exact.a[$1, fault] }
+      throw .unconfirmed(
+        output: name, row: row, column: fault, found: stored[fault],
+        expected: before[fault] + delta)
+    }
   }
 
-  private func product(_ b: [Double], _ a: [Double], _ level: rl_level) -> [Double] {
-    let columns = info.shape[1]
-    var result = [Double](repeating: 0, count: columns)
-    rl_multiply_f64(level, b, a, &result, 1, b.count, columns, columns, columns, 0)
-    return result
+  /// Rounds to elements of a dtype and back.
+  private func round(_ line: UnsafeMutableBufferPointer<Double>, _ dtype: DType) {
+    withUnsafeTemporaryAllocation(
+      byteCount: line.count * dtype.elementByteCount, alignment: 8
+    ) { elements in
+      Conversion.encode(UnsafeBufferPointer(line), dtype: dtype, into: elements)
+      Conversion.float64(from: UnsafeRawBufferPointer(elements), dtype: dtype, into: line)
+    }
   }
 
-  private static func values(
-    _ tile: UnsafeMutableRawBufferPointer, _ row: Int, _ info: TensorInfo, _ dtype: DType
-  ) -> [Double] {
-    let rowBytes = info.shape[1] * dtype.elementByteCount
-    return Conversion.float64(
-      from: UnsafeRawBufferPointer(rebasing: tile[(row * rowBytes)..<((row + 1) * rowBytes)]),
-      dtype: dtype)
+  private func values(_ line: AlignedBuffer) -> UnsafeMutableBufferPointer<Double> {
+    line.prefix(columns * 8).assumingMemoryBound(to: Double.self)
   }
 
-  private static func rounded(_ values: [Double], _ dtype: DType) -> [Double] {
-    Conversion.bytes(from: values, dtype: dtype)
-      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+  private static func line(_ columns: Int) -> AlignedBuffer {
+    AlignedBuffer(byteCount: columns * 8)
   }
 }

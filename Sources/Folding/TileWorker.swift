@@ -3,158 +3,267 @@ internal import ByteIO
 internal import CKernels
 internal import Tensors
 
-/// What one thread works with: its buffers, kept from task to task.
+/// What one thread works with: its buffers, kept from piece to piece.
 struct TileWorker {
-  private var input = AlignedBuffer(byteCount: FoldPlan.tileBytes)
-  private var check = AlignedBuffer(byteCount: FoldPlan.tileBytes)
+  private var input = AlignedBuffer(byteCount: FoldPlan.stripBytes)
+  private var check = AlignedBuffer(byteCount: FoldPlan.stripBytes)
+  /// A strip as it was, where more than a row of it is needed after the fold.
+  private var before = AlignedBuffer(byteCount: 0)
+  private var sample = FoldSample()
   private let level = rl_best_level()
 
-  /// Does a task and verifies what it wrote.
-  mutating func run(
-    _ task: FoldTask, _ plan: FoldPlan, _ sink: any TensorSink, _ shared: SharedValues<FoldedBlock>
-  ) throws -> TaskOutcome {
-    let info = plan.base.tensors[task.tensor]
-    switch task.work {
+  /// Does a piece and verifies what it wrote.
+  mutating func run(_ piece: FoldPiece, _ run: FoldRun) throws -> PieceOutcome {
+    let plan = run.plan
+    switch piece.work {
     case .copy(let bytes):
-      try copy(TensorReference(source: plan.base, index: task.tensor), bytes, task.tensor, sink)
-      return TaskOutcome()
+      try copy(TensorReference(source: plan.base, index: piece.tensor), bytes, run)
+      return PieceOutcome()
     case .convert(let elements):
-      let figures = try convert(plan, task.tensor, elements, sink)
-      return TaskOutcome(figures: figures)
-    case .fold(let rows, let block):
-      return try shared.use(block) { folded in
-        let figures =
-          plan.output[task.tensor].dtype == info.dtype
-          ? try foldInPlace(plan, task.tensor, rows, folded, sink)
-          : try foldConverting(plan, task.tensor, rows, folded, sink)
-        return TaskOutcome(figures: figures, deltaNorm: folded.deltaNorm)
+      return PieceOutcome(figures: try convert(piece.tensor, elements, run))
+    case .dequantise(let rows):
+      let columns = plan.base.tensors[piece.tensor].shape[1]
+      let values = try PartReader(plan).read(tensor: piece.tensor, columns: columns, rows)
+      return PieceOutcome(
+        figures: try store(values, piece.tensor, first: rows.lowerBound * columns, run))
+    case .fold(let index, let rows, let tile):
+      let part = plan.parts[index]
+      return try run.loaded.use(index) { loaded in
+        if case .product(let operands, let exact) = loaded.operation {
+          let figures = try foldInPlace(part, rows, tile, operands, exact, run)
+          return PieceOutcome(figures: figures, deltaNorm: loaded.deltaNorm)
+        }
+        let figures = try foldThroughFloat64(part, rows, tile, loaded, run)
+        return PieceOutcome(figures: figures, deltaNorm: loaded.deltaNorm)
+      }
+    case .requantise(let index, let rows):
+      return try run.loaded.use(index) { loaded in
+        let figures = try requantise(plan.parts[index], rows, loaded, run)
+        return PieceOutcome(figures: figures, deltaNorm: loaded.deltaNorm)
       }
     }
   }
 
-  // MARK: Tensors without a block
+  // MARK: Tensors that do not change
 
   private mutating func copy(
-    _ reference: TensorReference, _ bytes: Range<Int>, _ tensor: Int, _ sink: any TensorSink
+    _ reference: TensorReference, _ bytes: Range<Int>, _ run: FoldRun
   ) throws {
-    reserve(FoldPlan.tileBytes)
-    try sink.copy(
-      reference, at: bytes.lowerBound, count: bytes.count, tensor: tensor, scratch: input.bytes)
-    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.tileBytes) {
-      let count = min(FoldPlan.tileBytes, bytes.upperBound - start)
-      try reference.source.read(tensor: reference.index, at: start, into: input.prefix(count))
-      try compare(input.prefix(count), tensor, at: start, sink)
+    guard let target = run.target(reference.index), !run.isRehearsal else { return }
+    reserve(FoldPlan.stripBytes)
+    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.stripBytes) {
+      let strip = input.prefix(min(FoldPlan.stripBytes, bytes.upperBound - start))
+      try run.sink.copy(
+        reference, at: start, count: strip.count, tensor: target, scratch: input.bytes)
+      try reference.source.read(tensor: reference.index, at: start, into: strip)
+      try compare(strip, target, at: start, run.sink)
     }
   }
 
   private mutating func convert(
-    _ plan: FoldPlan, _ tensor: Int, _ elements: Range<Int>, _ sink: any TensorSink
-  ) throws -> TaskFigures {
-    let values = try read(plan.base, tensor, elements)
-    let dtype = plan.output[tensor].dtype
+    _ tensor: Int, _ elements: Range<Int>, _ run: FoldRun
+  ) throws -> PieceFigures {
+    let info = run.plan.base.tensors[tensor]
+    let width = info.dtype.elementByteCount
+    reserve(elements.count * width)
+    let tile = input.prefix(elements.count * width)
+    try run.plan.base.read(tensor: tensor, at: elements.lowerBound * width, into: tile)
+    let values = Conversion.float64(from: UnsafeRawBufferPointer(tile), dtype: info.dtype)
+    return try store(values, tensor, first: elements.lowerBound, run)
+  }
+
+  /// Rounds values into the output's dtype, to nearest, and writes them.
+  private mutating func store(
+    _ values: [Double], _ tensor: Int, first: Int, _ run: FoldRun
+  ) throws -> PieceFigures {
+    guard let target = run.target(tensor), let dtype = run.plan.output[tensor]?.dtype else {
+      return PieceFigures()
+    }
     let bytes = Conversion.bytes(from: values, dtype: dtype)
     let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    var figures = TaskFigures()
+    var figures = PieceFigures()
     for (before, after) in zip(values, stored) where before.isFinite && !after.isFinite {
       figures.overflowed += 1
     }
-    try write(bytes, tensor, first: elements.lowerBound, dtype, sink)
+    try write(bytes, target, at: first * dtype.elementByteCount, run)
     return figures
   }
 
-  // MARK: Folded weights
+  // MARK: Weights that change
 
+  /// The quick path: the kernel works on the stored elements, strip after strip.
   private mutating func foldInPlace(
-    _ plan: FoldPlan, _ tensor: Int, _ rows: Range<Int>, _ block: FoldedBlock,
-    _ sink: any TensorSink
-  ) throws -> TaskFigures {
-    let info = plan.base.tensors[tensor]
-    let rowBytes = info.shape[1] * info.dtype.elementByteCount
-    let count = rows.count * rowBytes
-    let offset = rows.lowerBound * rowBytes
-    reserve(count)
-    let tile = input.prefix(count)
-    try plan.base.read(tensor: tensor, at: offset, into: tile)
-    let sample = FoldSample(info, rows, tile)
-    let figures = FoldKernel.run(level, tile, info, rows, block.operands)
-    try sample.confirm(tile, info.dtype, block.exact, level)
-    try sink.write(UnsafeRawBufferPointer(tile), tensor: tensor, at: offset)
-    try compare(tile, tensor, at: offset, sink)
+    _ part: FoldedPart, _ rows: Range<Int>, _ number: Int, _ operands: FoldOperands,
+    _ exact: PlainFactors, _ run: FoldRun
+  ) throws -> PieceFigures {
+    let dtype = run.plan.base.tensors[part.tensor].dtype
+    let rounding = run.plan.settings.rounding
+    guard let target = run.target(part.tensor) else { return PieceFigures() }
+    let rowBytes = part.columns * dtype.elementByteCount
+    let sampled = FoldSample.rows(of: rows, run.verification)
+    let isMeasured = run.isMeasured(part)
+    var figures = PieceFigures()
+    // Who measures takes in the tile whole.
+    for strip in isMeasured ? [rows] : FoldPlan.strips(of: rows, rowBytes: rowBytes) {
+      reserve(strip.count * rowBytes)
+      let tile = input.prefix(strip.count * rowBytes)
+      let offset = (part.firstRow + strip.lowerBound) * rowBytes
+      try run.plan.base.read(tensor: part.tensor, at: offset, into: tile)
+      if isMeasured { try run.measure(part, number, rows, UnsafeRawBufferPointer(tile)) }
+      let old = keepBefore(tile, strip, sampled, part, dtype, run)
+      let place = FoldKernel.Place(
+        columns: part.columns, rows: strip, tensor: part.tensor,
+        firstElement: (part.firstRow + strip.lowerBound) * part.columns)
+      figures += FoldKernel.run(level, tile, dtype, place, operands, rounding)
+      let name = run.plan.base.tensors[part.tensor].name
+      for row in sampled where strip.contains(row) {
+        let line = ((row - strip.lowerBound) * rowBytes)..<((row - strip.lowerBound + 1) * rowBytes)
+        if let old {
+          sample.keep(
+            row, UnsafeRawBufferPointer(rebasing: old[line]), columns: part.columns, dtype)
+        }
+        try sample.confirm(
+          UnsafeRawBufferPointer(rebasing: tile[line]), dtype, exact, level, rounding, name)
+      }
+      if let old {
+        try run.change?(
+          part.tensor, offset, UnsafeRawBufferPointer(old), UnsafeRawBufferPointer(tile))
+      }
+      try write(tile, target, at: offset, run)
+    }
     return figures
   }
 
-  /// The path for a change of dtype: all in float64, then one rounding into the new dtype.
-  private mutating func foldConverting(
-    _ plan: FoldPlan, _ tensor: Int, _ rows: Range<Int>, _ block: FoldedBlock,
-    _ sink: any TensorSink
-  ) throws -> TaskFigures {
-    guard case .double(let b, let a, let rank, let stride) = block.operands else {
-      preconditionFailure("a change of dtype accumulates in float64")
+  /// Keeps what is needed of a strip after the fold: its sampled row, or all of it, which is returned.
+  private mutating func keepBefore(
+    _ tile: UnsafeMutableRawBufferPointer, _ strip: Range<Int>, _ sampled: Range<Int>,
+    _ part: FoldedPart, _ dtype: DType, _ run: FoldRun
+  ) -> UnsafeMutableRawBufferPointer? {
+    if run.change != nil || run.verification == .full {
+      if before.bytes.count < tile.count { before = AlignedBuffer(byteCount: tile.count) }
+      before.bytes.copyMemory(from: UnsafeRawBufferPointer(tile))
+      return before.prefix(tile.count)
     }
-    let columns = plan.base.tensors[tensor].shape[1]
-    let dtype = plan.output[tensor].dtype
-    let elements = (rows.lowerBound * columns)..<(rows.upperBound * columns)
-    let weights = try read(plan.base, tensor, elements)
-    var delta = [Double](repeating: 0, count: elements.count)
-    b.withUnsafeBufferPointer { b in
-      rl_multiply_f64(
-        level, b.baseAddress.map { $0 + rows.lowerBound * rank }, a, &delta, rows.count, rank,
-        columns, stride, columns, 0)
+    let rowBytes = part.columns * dtype.elementByteCount
+    for row in sampled where strip.contains(row) {
+      let line = ((row - strip.lowerBound) * rowBytes)..<((row - strip.lowerBound + 1) * rowBytes)
+      sample.keep(row, UnsafeRawBufferPointer(rebasing: tile[line]), columns: part.columns, dtype)
     }
-    let sums = zip(weights, delta).map { $0 + $1 }
-    let bytes = Conversion.bytes(from: sums, dtype: dtype)
-    let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    let before = Conversion.bytes(from: weights, dtype: dtype)
-      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    var figures = TaskFigures()
-    for i in delta.indices {
-      let residual = (stored[i] - weights[i]) - delta[i]
-      figures.deltaSquared += delta[i] * delta[i]
-      figures.residualSquared += residual * residual
-      if delta[i] != 0, stored[i] == before[i] { figures.unchanged += 1 }
-      if weights[i].isFinite, !stored[i].isFinite { figures.overflowed += 1 }
+    return nil
+  }
+
+  /// The path for everything else but block scales: all in float64, then one rounding.
+  private mutating func foldThroughFloat64(
+    _ part: FoldedPart, _ rows: Range<Int>, _ number: Int, _ loaded: LoadedPart, _ run: FoldRun
+  ) throws -> PieceFigures {
+    guard let target = run.target(part.tensor), let dtype = run.plan.output[part.tensor]?.dtype
+    else { return PieceFigures() }
+    let before = try PartReader(run.plan).read(part, rows)
+    try measure(part, number, rows, run)
+    var after = before
+    try loaded.apply(rows: rows, columns: part.columns, to: &after)
+    let first = (part.firstRow + rows.lowerBound) * part.columns
+    let (bytes, figures) = FoldKernel.store(
+      level, after, before: before, dtype, run.plan.settings.rounding, tensor: part.tensor,
+      firstElement: first)
+    let name = run.plan.base.tensors[part.tensor].name
+    try bytes.withUnsafeBytes { stored in
+      for row in FoldSample.rows(of: rows, run.verification) {
+        let range =
+          ((row - rows.lowerBound) * part.columns)..<((row - rows.lowerBound + 1) * part.columns)
+        try loaded.confirm(
+          row: row, before: Array(before[range]), stored: stored, range, dtype,
+          run.plan.settings.rounding, name)
+      }
     }
-    try write(bytes, tensor, first: elements.lowerBound, dtype, sink)
+    let offset = first * dtype.elementByteCount
+    if let change = run.change {
+      let old = try run.plan.base.bytes(of: part.tensor, range: offset..<(offset + bytes.count))
+      try old.withUnsafeBytes { old in
+        try bytes.withUnsafeBytes { try change(part.tensor, offset, old, $0) }
+      }
+    }
+    try write(bytes, target, at: offset, run)
     return figures
   }
 
-  // MARK: Reading, writing, comparing
+  /// Shows the stored rows to those who measure them on the way.
+  private mutating func measure(
+    _ part: FoldedPart, _ number: Int, _ rows: Range<Int>, _ run: FoldRun
+  ) throws {
+    guard run.isMeasured(part) else { return }
+    let rowBytes = part.columns * run.plan.base.tensors[part.tensor].dtype.elementByteCount
+    reserve(rows.count * rowBytes)
+    let tile = input.prefix(rows.count * rowBytes)
+    try run.plan.base.read(
+      tensor: part.tensor, at: (part.firstRow + rows.lowerBound) * rowBytes, into: tile)
+    try run.measure(part, number, rows, UnsafeRawBufferPointer(tile))
+  }
+
+  /// Weights with block scales: new scales from the new values, then one rounding into F8_E4M3.
+  private mutating func requantise(
+    _ part: FoldedPart, _ rows: Range<Int>, _ loaded: LoadedPart, _ run: FoldRun
+  ) throws -> PieceFigures {
+    let plan = run.plan
+    guard let scale = plan.scales.scale(of: part.tensor) else { return PieceFigures() }
+    let before = try PartReader(plan).read(part, rows)
+    var after = before
+    try loaded.apply(rows: rows, columns: part.columns, to: &after)
+    let scaleDType = plan.base.tensors[scale].dtype
+    let scales = BlockScales.scales(for: after, columns: part.columns, stored: scaleDType)
+    let (bytes, figures) = BlockScales.quantised(
+      after, before: before, scales, columns: part.columns)
+    let offset = rows.lowerBound * part.columns
+    let width = plan.base.tensors[scale].shape[1]
+    let scaleBytes = Conversion.bytes(from: scales, dtype: scaleDType)
+    let scaleOffset = BlockScales.rows(for: rows).lowerBound * width * scaleDType.elementByteCount
+    for (tensor, bytes, offset) in [(part.tensor, bytes, offset), (scale, scaleBytes, scaleOffset)]
+    {
+      guard let target = run.target(tensor) else { continue }
+      if let change = run.change {
+        let old = try plan.base.bytes(of: tensor, range: offset..<(offset + bytes.count))
+        try old.withUnsafeBytes { old in
+          try bytes.withUnsafeBytes { try change(tensor, offset, old, $0) }
+        }
+      }
+      try write(bytes, target, at: offset, run)
+    }
+    // Counted where the weight goes, not where only its scales do.
+    return run.target(part.tensor) == nil ? PieceFigures() : figures
+  }
+
+  // MARK: Writing, comparing
 
   private mutating func reserve(_ count: Int) {
     if input.bytes.count < count { input = AlignedBuffer(byteCount: count) }
     if check.bytes.count < count { check = AlignedBuffer(byteCount: count) }
   }
 
-  private mutating func read(
-    _ source: any TensorSource, _ tensor: Int, _ elements: Range<Int>
-  ) throws -> [Double] {
-    let dtype = source.tensors[tensor].dtype
-    let count = elements.count * dtype.elementByteCount
-    reserve(count)
-    try source.read(
-      tensor: tensor, at: elements.lowerBound * dtype.elementByteCount, into: input.prefix(count))
-    return Conversion.float64(from: UnsafeRawBufferPointer(input.prefix(count)), dtype: dtype)
-  }
-
   private mutating func write(
-    _ bytes: [UInt8], _ tensor: Int, first: Int, _ dtype: DType, _ sink: any TensorSink
+    _ bytes: [UInt8], _ target: Int, at offset: Int, _ run: FoldRun
   ) throws {
     reserve(bytes.count)
-    let offset = first * dtype.elementByteCount
     input.bytes.copyBytes(from: bytes)
-    let tile = input.prefix(bytes.count)
-    try sink.write(UnsafeRawBufferPointer(tile), tensor: tensor, at: offset)
-    try compare(tile, tensor, at: offset, sink)
+    try write(input.prefix(bytes.count), target, at: offset, run)
+  }
+
+  private func write(
+    _ tile: UnsafeMutableRawBufferPointer, _ target: Int, at offset: Int, _ run: FoldRun
+  ) throws {
+    if run.isRehearsal { return }
+    try run.sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
+    try compare(tile, target, at: offset, run.sink)
   }
 
   /// Reads back what was written and compares every byte.
   private func compare(
-    _ written: UnsafeMutableRawBufferPointer, _ tensor: Int, at offset: Int, _ sink: any TensorSink
+    _ written: UnsafeMutableRawBufferPointer, _ target: Int, at offset: Int,
+    _ sink: any TensorSink
   ) throws {
     let found = check.prefix(written.count)
-    try sink.readBack(tensor: tensor, at: offset, into: found)
+    try sink.readBack(tensor: target, at: offset, into: found)
     guard written.hasSameBytes(as: found) else {
-      throw FoldError.damaged(output: sink.tensors[tensor].name, offset: offset)
+      throw FoldError.damaged(output: sink.tensors[target].name, offset: offset)
     }
   }
 }

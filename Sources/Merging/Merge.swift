@@ -54,15 +54,28 @@ public struct Merge: Sendable {
     public let truncationError: Double?
   }
 
-  /// Merges an adapter.
+  /// What a merge decided, before figures are made of it.
+  public struct Decision: Sendable {
+    /// The plain LoRA.
+    public let lora: any PlainLoRA
+    /// The name of the method that was used.
+    public let method: String
+    /// Why, where it is not the one asked for.
+    public let reason: String?
+    /// How each block's factors are combined, and the norms the method took on the way.
+    public let blocks: [BlockMerge]
+    /// The relative error of each block's truncation, where one was asked for.
+    public let truncationErrors: [Double]?
+  }
+
+  /// Merges an adapter without making figures of the result: no factor is read but by the method and
+  /// the truncation.
   ///
-  /// The base, where given, is read once; for a method other than bw, or after a truncation, only
-  /// for the figures.
+  /// The base, where given, is read once by bw and not by other methods.
   ///
   /// - Throws: `MergeError`, `BaseMatchError`, errors of reading.
-  public func run(_ adapter: Adapter) throws -> Result {
-    let (chosen, reason) = try MergeMethods.choose(
-      method, for: adapter, hasBase: inputs.base != nil, profile: inputs.profile)
+  public func decide(_ adapter: Adapter) throws -> Decision {
+    let (chosen, reason) = try choose(for: adapter)
     let merges = try chosen.merge(adapter, inputs)
     let broken = zip(adapter.blocks, merges).filter { !$1.alpha.allSatisfy(\.isFinite) }
     guard inputs.allowsNonFinite || broken.isEmpty else {
@@ -72,21 +85,58 @@ public struct Merge: Sendable {
     let truncated = try truncation.map {
       try TruncatedLoRA(merged, $0, inputs)
     }
-    let lora: any PlainLoRA = truncated ?? merged
+    return Decision(
+      lora: truncated ?? merged, method: chosen.name, reason: reason, blocks: merges,
+      truncationErrors: truncated?.relativeErrors)
+  }
+
+  /// The merge as one that can go along with a fold in a single pass over the base: that of `bw` in
+  /// the standard profile, is or ms, with a base and no truncation; nil for all others.
+  ///
+  /// - Throws: `MergeError`.
+  package func stepwise(
+    _ adapter: Adapter
+  ) throws(MergeError) -> (merge: StepwiseMerge, reason: String?)? {
+    let (chosen, reason) = try choose(for: adapter)
+    let estimates = adapter.structure == .inputShortcut || adapter.structure == .middleShortcut
+    guard chosen == WeightBasedMerge.self, inputs.profile == .standard, estimates,
+      inputs.base != nil, truncation == nil
+    else { return nil }
+    return (try StepwiseMerge(adapter, allowsNonFinite: inputs.allowsNonFinite), reason)
+  }
+
+  private func choose(
+    for adapter: Adapter
+  ) throws(MergeError) -> (method: any MergeMethod.Type, reason: String?) {
+    try MergeMethods.choose(
+      method, for: adapter, hasBase: inputs.base != nil, profile: inputs.profile)
+  }
+
+  /// Merges an adapter.
+  ///
+  /// The base, where given, is read once; for a method other than bw, or after a truncation, only
+  /// for the figures.
+  ///
+  /// - Throws: `MergeError`, `BaseMatchError`, errors of reading.
+  public func run(_ adapter: Adapter) throws -> Result {
+    let decision = try decide(adapter)
+    let (lora, merges) = (decision.lora, decision.blocks)
     let deltaNorms = try Parallel.map(lora.blocks.count, threads: inputs.threads) { index in
       try inputs.progress(0, 0)
-      return abs(lora.blocks[index].scaling) * (try lora.factors(of: index)).productNorm
+      return try lora.deltaNorm(of: index)
     }
-    let known = truncated == nil ? merges.map(\.foldedNorm) : merges.map { _ in nil }
+    let known =
+      decision.truncationErrors == nil ? merges.map(\.foldedNorm) : merges.map { _ in nil }
     let foldedNorms = try foldedNorms(of: lora, known: known)
     let blocks = merges.indices.map { index in
       BlockFigures(
         alpha: merges[index].alpha, norm: merges[index].norm, rank: lora.blocks[index].rank,
         deltaNorm: deltaNorms[index], foldedNorm: foldedNorms[index],
-        truncationError: truncated?.relativeErrors[index])
+        truncationError: decision.truncationErrors?[index])
     }
     return Result(
-      lora: lora, method: chosen.name, reason: reason, profile: inputs.profile, blocks: blocks)
+      lora: lora, method: decision.method, reason: decision.reason, profile: inputs.profile,
+      blocks: blocks)
   }
 
   /// `‖W + Δ‖` of every block, by another pass over the base where a method did not tell.
@@ -96,12 +146,10 @@ public struct Merge: Sendable {
     }
     let match = try BaseMatch(
       lora.blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false)
-    let statistics = try BaseStatistics.gather(
-      weights: match.weights.compactMap { $0 }, of: base, inputs
-    ) { index in
+    let statistics = try BaseStatistics.gather(weights: match.weights, of: base, inputs) { index in
       let factors = try lora.factors(of: index)
-      return BaseStatistics.Factors(leftTransposed: factors.b.transposed, rights: [factors.a])
+      return MeasuringFactors(left: factors.b, rights: [factors.a])
     }
-    return statistics.enumerated().map { $1.mergedNorm([lora.blocks[$0].scaling]) }
+    return statistics.enumerated().map { $1?.mergedNorm([lora.blocks[$0].scaling]) }
   }
 }

@@ -25,6 +25,8 @@ public enum MergeError: DiagnosableError, Equatable {
   case zeroScaling(block: TensorName)
   /// A NaN or an infinity in a base weight.
   case nonFiniteWeight(source: String, weight: TensorName)
+  /// Statistics gathered elsewhere that do not go with the adapter; nil where they name no block.
+  case badStatistics(block: TensorName?, problem: String)
   /// A LAPACK routine that did not succeed.
   case linearAlgebra(routine: String, code: Int)
 
@@ -33,7 +35,7 @@ public enum MergeError: DiagnosableError, Equatable {
     switch self {
     case .unknownMethod, .notForStructure, .nothingToGoBy, .missingBase: .usage
     case .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare, .zeroScaling,
-      .nonFiniteWeight:
+      .nonFiniteWeight, .badStatistics:
       .badData
     case .linearAlgebra: .resource
     }
@@ -79,6 +81,8 @@ public enum MergeError: DiagnosableError, Equatable {
     case .nonFiniteWeight(let source, let weight):
       "\(source.escapedForTerminal): tensor '\(weight)': not finite; "
         + "pass --allow-nonfinite to go on"
+    case .badStatistics(let block, let problem):
+      "statistics of base weights: \(block.map { "block '\($0)': " } ?? "")\(problem)"
     case .linearAlgebra(let routine, let code):
       "LAPACK's \(routine) failed (code \(code)); are the factors finite?"
     }

@@ -23,43 +23,11 @@ public struct MergedLoRA: PlainLoRA {
 
   /// The factors of a block, by Merging §5.1.
   public func factors(of index: Int) throws -> PlainFactors {
-    let block = adapter.blocks[index]
-    let predecessors = adapter.topology.predecessors(of: index)
-    let a = try load(block.a)
-    let b = try load(block.b)
-    switch combinations[index] {
-    case .scaled(let factor): return PlainFactors(a: a, b: factor == 1 ? b : b.scaled(by: factor))
-    case .mixed(let alpha):
-      var mixed = a
-      for (factor, predecessor) in zip(alpha, predecessors) {
-        let other = try load(adapter.blocks[predecessor].a)
-        for i in mixed.values.indices { mixed.values[i] += factor * other.values[i] }
-      }
-      return PlainFactors(a: mixed, b: b)
-    case .joined:
-      let others = predecessors.map { adapter.blocks[$0] }
-      return PlainFactors(
-        a: .stackedRows([a] + (try others.map { try load($0.a) })),
-        b: .stackedColumns(
-          [b]
-            + (try others.map { other in
-              let factor = MergedLoRA.share(other, of: block)
-              return factor == 1 ? try load(other.b) : try load(other.b).scaled(by: factor)
-            })))
-    }
-  }
-
-  private func load(_ factor: Factor) throws -> Matrix {
-    try factor.load(allowingNonFinite: allowsNonFinite)
-  }
-
-  /// `s_{n−k} / s_n`
-  private static func share(_ other: Block, of block: Block) -> Double {
-    other.scaling == block.scaling ? 1 : other.scaling / block.scaling
+    try adapter.factors(of: index, combinations[index], allowsNonFinite: allowsNonFinite)
   }
 
   /// Rank and dtypes, by Merging §5.2.
-  private static func describe(
+  static func describe(
     _ position: Int, _ adapter: Adapter, _ combination: BlockMerge.Combination
   ) -> PlainBlock {
     let block = adapter.blocks[position]
@@ -78,7 +46,7 @@ public struct MergedLoRA: PlainLoRA {
       rank += others.reduce(0) { $0 + $1.rank }
       a = dtype([block.a] + others.map(\.a), isComputed: false)
       b = dtype(
-        [block.b] + others.map(\.b), isComputed: others.contains { share($0, of: block) != 1 })
+        [block.b] + others.map(\.b), isComputed: others.contains { $0.share(of: block) != 1 })
     }
     return PlainBlock(
       name: block.name, rank: rank, inFeatures: block.inFeatures, outFeatures: block.outFeatures,
@@ -91,5 +59,47 @@ public struct MergedLoRA: PlainLoRA {
     let dtypes = Set(factors.flatMap { $0.pieces.map(\.info.dtype) })
     if !isComputed, dtypes.count == 1, let dtype = dtypes.first { return dtype }
     return dtypes.contains(.f64) ? .f64 : .f32
+  }
+}
+
+extension Adapter {
+  /// The factors of a block combined by Merging §5.1.
+  func factors(
+    of index: Int, _ combination: BlockMerge.Combination, allowsNonFinite: Bool
+  ) throws -> PlainFactors {
+    func load(_ factor: Factor) throws -> Matrix {
+      try factor.load(allowingNonFinite: allowsNonFinite)
+    }
+    let block = blocks[index]
+    let predecessors = topology.predecessors(of: index)
+    let a = try load(block.a)
+    let b = try load(block.b)
+    switch combination {
+    case .scaled(let factor): return PlainFactors(a: a, b: factor == 1 ? b : b.scaled(by: factor))
+    case .mixed(let alpha):
+      var mixed = a
+      for (factor, predecessor) in zip(alpha, predecessors) {
+        let other = try load(blocks[predecessor].a)
+        for i in mixed.values.indices { mixed.values[i] += factor * other.values[i] }
+      }
+      return PlainFactors(a: mixed, b: b)
+    case .joined:
+      let others = predecessors.map { blocks[$0] }
+      return PlainFactors(
+        a: .stackedRows([a] + (try others.map { try load($0.a) })),
+        b: .stackedColumns(
+          [b]
+            + (try others.map { other in
+              let factor = other.share(of: block)
+              return factor == 1 ? try load(other.b) : try load(other.b).scaled(by: factor)
+            })))
+    }
+  }
+}
+
+extension Block {
+  /// `s_{n−k} / s_n`
+  fileprivate func share(of block: Block) -> Double {
+    scaling == block.scaling ? 1 : scaling / block.scaling
   }
 }

@@ -29,6 +29,8 @@ public final class SafetensorsFile: FileBackedTensorSource {
   public var label: String { file.path }
   /// The file's size in bytes.
   public var size: Int { file.size }
+  /// When the file was last changed, in nanoseconds since 1970.
+  package var changeTime: Int { file.changeTime }
   /// The tensors in the order of their data.
   public var tensors: [TensorInfo] { header.tensors }
 

@@ -23,8 +23,8 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
   ///
   /// - Throws: `ShardIndexError`, `SafetensorsError`, `SystemError`, `FileError`.
   public convenience init(folder: String) throws {
-    if let index = try ShardIndex.find(in: folder) {
-      let index = try ShardIndex(path: index)
+    if let path = try ShardIndex.find(in: folder) {
+      let index = try ShardIndex(path: path)
       let shards = try index.openShards(in: folder)
       try index.check(shards)
       try self.init(

@@ -150,7 +150,10 @@ import Testing
   func dtype(_ dtype: DType) throws {
     expectFaults(
       ["x"], in: try base(["x.weight"], dtype: dtype),
-      [.wrongDType(block: "x", weight: "x.weight", found: dtype)],
+      [
+        .wrongDType(
+          block: "x", weight: "x.weight", found: dtype, allowed: BaseMatch.arithmeticDTypes)
+      ],
       line:
         "base.safetensors: 1 of the adapter's blocks does not fit: block 'x': weight 'x.weight' "
         + "can't be folded into (found \(dtype.rawValue), expected F64, F32, F16 or BF16)")
@@ -177,14 +180,16 @@ import Testing
       [
         .wrongShape(block: "b", weight: "b.weight", found: [4, 4], expected: [4, 5]),
         .missing(block: "d", nearest: ["'a.weight'", "'b.weight'"]),
-        .wrongDType(block: "a", weight: "a.weight", found: .i64),
+        .wrongDType(
+          block: "a", weight: "a.weight", found: .i64, allowed: BaseMatch.arithmeticDTypes),
       ])
     // Being allowed to leave blocks out does not allow those that do not fit.
     expectFaults(
       ["b", "d", "a", "c"], in: base, allowingUnmatched: true,
       [
         .wrongShape(block: "b", weight: "b.weight", found: [4, 4], expected: [4, 5]),
-        .wrongDType(block: "a", weight: "a.weight", found: .i64),
+        .wrongDType(
+          block: "a", weight: "a.weight", found: .i64, allowed: BaseMatch.arithmeticDTypes),
       ])
   }
 

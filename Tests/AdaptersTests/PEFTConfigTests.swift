@@ -57,7 +57,8 @@ import Testing
   @Test(
     "72, 76: keys that have no default",
     arguments: [
-      ("r", "a whole number from 1 on"), ("lora_alpha", "a number"), ("peft_type", #""LORA""#),
+      ("r", "a whole number from 1 on"), ("lora_alpha", "a number"),
+      ("peft_type", #"one of "LORA", "ADALORA", "LOHA", "LOKR""#),
     ])
   func missing(_ key: String, _ expected: String) throws {
     for value in [nil, "null"] {
@@ -175,7 +176,7 @@ import Testing
   func type(_ type: String) throws {
     try expectRefused(
       ["peft_type": "\"\(type)\""],
-      .unsupported("peft_type \(type) is not read yet", advice: "only LORA adapters are"))
+      .unsupported("peft_type \(type) is not read", advice: "LORA, ADALORA, LOHA, LOKR are"))
   }
 
   @Test("79: the base model's path is never opened")
@@ -193,30 +194,64 @@ import Testing
   @Test(
     "settings that change what is computed are refused by name",
     arguments: [
-      ("use_dora", "true", "use_dora is set"), ("use_qalora", "true", "use_qalora is set"),
-      ("lora_bias", "true", "lora_bias is set"),
-      ("fan_in_fan_out", "true", "fan_in_fan_out is set"),
-      ("bias", #""all""#, "bias is 'all'"), ("bias", #""lora_only""#, "bias is 'lora_only'"),
-      ("modules_to_save", #"["score"]"#, "modules_to_save is set"),
-      ("target_parameters", #"["experts.w"]"#, "target_parameters is set"),
-      ("trainable_token_indices", "[0]", "trainable_token_indices is set"),
-      ("trainable_token_indices", #"{"embed": [1]}"#, "trainable_token_indices is set"),
-      ("layer_replication", "[[0, 4]]", "layer_replication is set"),
-      ("alora_invocation_tokens", "[1]", "alora_invocation_tokens is set"),
-      ("loftq_config", #"{"loftq_bits": 4}"#, "loftq_config is set"),
-      ("eva_config", #"{"rho": 2}"#, "eva_config is set"),
-      ("corda_config", #"{"x": 1}"#, "corda_config is set"),
-      ("arrow_config", #"{"x": 1}"#, "arrow_config is set"),
-      ("lora_ga_config", #"{"x": 1}"#, "lora_ga_config is set"),
-      ("kasa_config", #"{"x": 1}"#, "kasa_config is set"),
-      ("monteclora_config", #"{"x": 1}"#, "monteclora_config is set"),
-      ("use_bdlora", #"{"nblocks": 2}"#, "use_bdlora is set"),
-      ("use_bdlora", "true", "use_bdlora is set"),
+      ("use_qalora", "true", "its A works on pooled inputs, which no change of a weight computes"),
+      ("trainable_token_indices", "[0]", "it replaces single rows, which is not read yet"),
+      (
+        "trainable_token_indices", #"{"embed": [1]}"#,
+        "it replaces single rows, which is not read yet"
+      ), ("layer_replication", "[[0, 4]]", "the base has no tensors for the replicated layers"),
+      (
+        "alora_invocation_tokens", "[1]", "an aLoRA acts on some tokens only, which no weight does"
+      ),
+      (
+        "loftq_config", #"{"loftq_bits": 4}"#,
+        "a LoftQ adapter belongs to the quantised base it was made with"
+      ), ("corda_config", #"{"x": 1}"#, conversion), ("lora_ga_config", #"{"x": 1}"#, conversion),
+      (
+        "arrow_config", #"{"x": 1}"#,
+        "it chooses among adapters by the input, which no weight does"
+      ),
+      ("kasa_config", #"{"x": 1}"#, "it changes the base weights by what is not saved"),
+      ("monteclora_config", #"{"x": 1}"#, "what it computes is random"),
+      ("use_bdlora", #"{"nblocks": 2}"#, "its factors are block-diagonal"),
+      ("use_bdlora", "true", "its factors are block-diagonal"),
     ])
-  func refused(_ key: String, _ value: String, _ what: String) throws {
+  func refused(_ key: String, _ value: String, _ advice: String) throws {
     try expectRefused(
-      [key: value], .unsupported(what, advice: "it can't be read as a plain LoRA yet"),
-      line: "\(what); it can't be read as a plain LoRA yet")
+      [key: value], .unsupported("\(key) is set", advice: advice),
+      line: "\(key) is set; \(advice)")
+  }
+
+  private static let conversion =
+    "convert it to a plain LoRA with PEFT first (path_initial_model_for_weight_conversion)"
+
+  @Test("settings that contradict each other")
+  func contradictions() throws {
+    try expectRefused(
+      ["lora_bias": "true", "use_dora": "true"],
+      .unsupported("lora_bias and use_dora are both set", advice: "PEFT has no such adapter"))
+    try expectRefused(
+      ["lora_bias": "true", "bias": #""all""#],
+      .unsupported(
+        "lora_bias is set and bias is 'all'", advice: "both would change the same tensor"))
+    try expectRefused(
+      ["target_parameters": #"["e.w"]"#, "use_dora": "true"],
+      .unsupported(
+        "target_parameters is set beside use_dora, fan_in_fan_out or lora_bias",
+        advice: "PEFT has no such adapter"))
+  }
+
+  @Test(
+    "settings that only a fold takes",
+    arguments: [
+      ("use_dora", "a DoRA"), ("lora_bias", "a LoRA with a bias"),
+      ("fan_in_fan_out", "a LoRA of a transposed weight (fan_in_fan_out)"),
+    ])
+  func foldOnly(_ key: String, _ kind: String) throws {
+    let folder = try PEFTTestFolder(TestTensor.peft("l.0.q"), config: [key: "true"])
+    #expect(throws: AdapterError.foldOnly(source: folder.path, kind: kind, module: "l.0.q")) {
+      try folder.open()
+    }
   }
 
   @Test(
@@ -229,9 +264,7 @@ import Testing
       ["init_lora_weights": "\"\(kind)\""],
       .unsupported(
         "init_lora_weights is '\(kind)', which changes the base weights",
-        advice:
-          "convert it to a plain LoRA with PEFT first (path_initial_model_for_weight_conversion)"
-      ))
+        advice: PEFTConfigTests.conversion))
   }
 
   @Test(
@@ -242,7 +275,10 @@ import Testing
       ("alpha_pattern", "{}"), ("use_bdlora", "false"), ("use_bdlora", "null"),
       ("init_lora_weights", "true"), ("init_lora_weights", "false"),
       ("init_lora_weights", #""gaussian""#), ("init_lora_weights", #""orthogonal""#),
-      ("init_lora_weights", #""eva""#), ("lora_dropout", "0.5"), ("peft_version", #""0.99""#),
+      ("init_lora_weights", #""eva""#), ("eva_config", #"{"rho": 2}"#), ("bias", #""all""#),
+      ("bias", #""lora_only""#), ("modules_to_save", #"["score"]"#),
+      ("target_parameters", #"["experts.w"]"#), ("lora_dropout", "0.5"),
+      ("peft_version", #""0.99""#),
     ])
   func accepted(_ key: String, _ value: String) throws {
     let folder = try PEFTTestFolder(TestTensor.peft("l.0.q"), config: [key: value])

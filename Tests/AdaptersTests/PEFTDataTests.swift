@@ -6,13 +6,10 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Adapters that PEFT 0.21 made and merged, beside the repository in `../shared/data/peft`.
-@Suite(
-  .enabled(
-    if: TestFiles.shared("data/peft") != nil, "needs the adapters of ../shared/data/peft"))
-struct PEFTDataTests {
+/// Adapters that PEFT 0.21 made and merged, as far as they are plain LoRAs.
+@Suite struct PEFTDataTests {
   private func path(_ name: String, _ file: String) throws -> String {
-    try #require(TestFiles.shared("data/peft/\(name)/\(file)"))
+    TestFiles.fixture("peft/\(name)/\(file)")
   }
 
   private func open(_ name: String) throws -> Adapter {
@@ -71,44 +68,31 @@ struct PEFTDataTests {
   }
 
   @Test(
-    "settings that a plain LoRA can't hold are refused by name",
+    "what is no plain LoRA of linear layers is named, with the first module that is none",
     arguments: [
-      ("adalora", "peft_type ADALORA is not read yet; only LORA adapters are"),
-      ("loha", "peft_type LOHA is not read yet; only LORA adapters are"),
-      ("loha-conv2d", "peft_type LOHA is not read yet; only LORA adapters are"),
-      ("lokr", "peft_type LOKR is not read yet; only LORA adapters are"),
-      ("lokr-conv2d", "peft_type LOKR is not read yet; only LORA adapters are"),
-      ("lokr-decompose-both", "peft_type LOKR is not read yet; only LORA adapters are"),
-      ("dora", "use_dora is set; it can't be read as a plain LoRA yet"),
-      ("dora-conv2d", "use_dora is set; it can't be read as a plain LoRA yet"),
-      ("lora-bias-only", "bias is 'lora_only'; it can't be read as a plain LoRA yet"),
-      ("lora-conv1d-fan-in-fan-out", "fan_in_fan_out is set; it can't be read as a plain LoRA yet"),
-      ("lora-lora-bias", "lora_bias is set; it can't be read as a plain LoRA yet"),
-      ("lora-modules-to-save", "modules_to_save is set; it can't be read as a plain LoRA yet"),
+      ("adalora", "an AdaLoRA", "model.layers.0.mlp.down_proj"),
+      ("loha", "a LoHa", "model.layers.0.mlp.down_proj"), ("loha-conv2d", "a LoHa", "conv_in"),
+      ("lokr", "a LoKr", "model.layers.0.mlp.down_proj"), ("lokr-conv2d", "a LoKr", "conv_in"),
+      ("lokr-decompose-both", "a LoKr", "model.layers.0.mlp.down_proj"),
+      ("dora", "a DoRA", "model.layers.0.mlp.down_proj"), ("dora-conv2d", "a DoRA", "conv_in"),
+      ("lora-bias-only", "a saved bias", "model.layers.0.self_attn.q_proj.bias"),
+      (
+        "lora-conv1d-fan-in-fan-out", "a LoRA of a transposed weight (fan_in_fan_out)",
+        "h.0.c_attn"
+      ), ("lora-lora-bias", "a LoRA with a bias", "model.layers.0.self_attn.q_proj"),
+      ("lora-modules-to-save", "a saved module", "score.bias"),
+      ("lora-conv2d", "a LoRA of a convolution", "conv_in"),
+      ("lora-embedding", "a LoRA of an embedding", "model.embed_tokens"),
     ])
-  func unsupported(_ name: String, _ line: String) throws {
-    let error = #expect(throws: SidecarError.self) { try open(name) }
-    #expect(error?.description == (try path(name, "adapter")) + "/adapter_config.json: \(line)")
-  }
-
-  @Test("a convolution's factors are refused by their shape")
-  func convolution() throws {
-    let source = try path("lora-conv2d", "adapter") + "/adapter_model.safetensors"
+  func foldOnly(_ name: String, _ kind: String, _ module: String) throws {
+    let path = try path(name, "adapter")
+    let error = #expect(throws: AdapterError.self) { try open(name) }
+    #expect(error == .foldOnly(source: path, kind: kind, module: TensorName(module)))
     #expect(
-      throws: AdapterError.notAMatrix(
-        source: source, tensor: "base_model.model.conv_in.lora_A.weight", found: [4, 4, 3, 3])
-    ) { try open("lora-conv2d") }
-  }
-
-  @Test("an embedding's factors are listed as unexpected")
-  func embedding() throws {
-    let error = #expect(throws: SidecarError.self) { try open("lora-embedding") }
-    let names = ["A", "B"].map { "base_model.model.model.embed_tokens.lora_embedding_\($0)" }
-    #expect(error?.reason == .unexpectedTensors(names.map { TensorName($0) }))
-    #expect(
-      error?.description == (try path("lora-embedding", "adapter"))
-        + "/adapter_model.safetensors: 2 tensors are no part of the adapter it describes: "
-        + names.map { "'\($0)'" }.joined(separator: ", "))
+      error?.description == "\(path): \(kind) on '\(module)'; fold takes it, but it is no plain "
+        + "LoRA of linear layers, which is what is expected here")
+    let updates = try #require(try AdapterUpdates(path: path))
+    #expect(!updates.isPlain)
   }
 
   @Test(

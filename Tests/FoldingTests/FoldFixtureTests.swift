@@ -23,7 +23,7 @@ import Testing
     let layout =
       dtype == nil
       ? SafetensorsLayout(preserving: base.header)
-      : SafetensorsLayout(ordered: plan.output, metadata: base.header.metadata)
+      : SafetensorsLayout(ordered: plan.tensors, metadata: base.header.metadata)
     let writer = try SafetensorsWriter(path: path, layout: layout, replacing: true)
     let report = try Fold(threads: threads).run(plan, into: writer)
     try writer.commit()

@@ -18,7 +18,7 @@ import Testing
     ])
     let lora = MemoryLoRA([("a", 531, 1037, 5), ("b", 3, 200_003, 2)], scaling: 0.5)
     let plan = try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: false)
-    let sink = MemorySink(plan.output)
+    let sink = MemorySink(plan.tensors)
     let report = try Fold(threads: 3).run(plan, into: sink)
     #expect(report.tensorsChanged == 2)
     #expect(report.tensorsCopied == 1)
@@ -40,7 +40,7 @@ import Testing
     let base = try MemoryTensorSource.random([("a.weight", dtype, [64, 129])])
     let lora = MemoryLoRA([("a", 64, 129, 3)], scaling: 1, magnitude: 2e-3)
     let plan = try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: false)
-    let sink = MemorySink(plan.output)
+    let sink = MemorySink(plan.tensors)
     let figures = try #require(try Fold(threads: 1).run(plan, into: sink).blocks.first)
     let before = try base.float64(of: 0)
     let after = sink.values(of: 0)
@@ -71,9 +71,9 @@ import Testing
     let lora = MemoryLoRA([("a", 2, 3, 1)])
     let plan = try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: false)
     #expect(throws: FoldError.nonFinite(base: "base", weights: ["a.weight"])) {
-      try Fold(threads: 1).run(plan, into: MemorySink(plan.output))
+      try Fold(threads: 1).run(plan, into: MemorySink(plan.tensors))
     }
-    let sink = MemorySink(plan.output)
+    let sink = MemorySink(plan.tensors)
     _ = try Fold(threads: 1, allowsNonFinite: true).run(plan, into: sink)
     #expect(!sink.values(of: 0)[3].isFinite)
     #expect(sink.values(of: 0)[4].isFinite)
@@ -90,13 +90,13 @@ import Testing
     let plan = try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: false)
     #expect(
       throws: FoldError.overflow(base: "base", weights: ["a.weight"], elements: 2, dtype: .f16)
-    ) { try Fold(threads: 1).run(plan, into: MemorySink(plan.output)) }
-    let sink = MemorySink(plan.output)
+    ) { try Fold(threads: 1).run(plan, into: MemorySink(plan.tensors)) }
+    let sink = MemorySink(plan.tensors)
     _ = try Fold(threads: 1, allowsNonFinite: true).run(plan, into: sink)
     #expect(sink.values(of: 0) == [.infinity, -.infinity, 1, 65504])
     // A wider output holds them.
     let wide = try FoldPlan(base: base, lora: lora, dtype: .bf16, allowingUnmatched: false)
-    #expect(throws: Never.self) { try Fold(threads: 1).run(wide, into: MemorySink(wide.output)) }
+    #expect(throws: Never.self) { try Fold(threads: 1).run(wide, into: MemorySink(wide.tensors)) }
   }
 
   @Test("a tensor without a block that overflows when it is converted is refused too")
@@ -113,9 +113,9 @@ import Testing
     let plan = try FoldPlan(base: base, lora: lora, dtype: .f16, allowingUnmatched: false)
     #expect(throws: FoldError.overflow(base: "base", weights: ["other"], elements: 1, dtype: .f16))
     {
-      try Fold(threads: 1).run(plan, into: MemorySink(plan.output))
+      try Fold(threads: 1).run(plan, into: MemorySink(plan.tensors))
     }
-    let sink = MemorySink(plan.output)
+    let sink = MemorySink(plan.tensors)
     _ = try Fold(threads: 1, allowsNonFinite: true).run(plan, into: sink)
     #expect(sink.values(of: 1) == [.infinity, 1, .infinity])
   }
@@ -131,7 +131,7 @@ import Testing
     ])
     let lora = MemoryLoRA([("a", 300, 1000, 2)])
     let plan = try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: false)
-    let sink = MemorySink(plan.output, lie: (tensor, byte))
+    let sink = MemorySink(plan.tensors, lie: (tensor, byte))
     let error = #expect(throws: FoldError.self) { try Fold(threads: 2).run(plan, into: sink) }
     guard case .damaged(base.tensors[tensor].name, _) = error else {
       Issue.record("\(String(describing: error))")
@@ -149,7 +149,7 @@ import Testing
     func run() throws {
       let writer = try SafetensorsWriter(
         path: folder.file("out.safetensors"),
-        layout: SafetensorsLayout(tensors: plan.output, metadata: []), replacing: false)
+        layout: SafetensorsLayout(tensors: plan.tensors, metadata: []), replacing: false)
       _ = try Fold(threads: 2).run(plan, into: writer) { _ in throw Stop() }
       try writer.commit()
     }
@@ -165,8 +165,8 @@ import Testing
       throws: BaseMatchError(base: "base", faults: [.missing(block: "b", nearest: ["'a.weight'"])])
     ) { try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: false) }
     let plan = try FoldPlan(base: base, lora: lora, dtype: nil, allowingUnmatched: true)
-    #expect(plan.unmatchedBlocks == ["b"])
-    #expect(try Fold(threads: 1).run(plan, into: MemorySink(plan.output)).tensorsChanged == 1)
+    #expect(plan.unmatched == ["b"])
+    #expect(try Fold(threads: 1).run(plan, into: MemorySink(plan.tensors)).tensorsChanged == 1)
   }
 
   @Test("empty tensors and scalars pass")
@@ -177,7 +177,7 @@ import Testing
     let lora = MemoryLoRA([("a", 2, 3, 1)])
     for dtype in [nil, DType.f64] {
       let plan = try FoldPlan(base: base, lora: lora, dtype: dtype, allowingUnmatched: false)
-      let sink = MemorySink(plan.output)
+      let sink = MemorySink(plan.tensors)
       _ = try Fold(threads: 2).run(plan, into: sink)
       #expect(sink.values(of: 2) == (try base.float64(of: 2)))
     }

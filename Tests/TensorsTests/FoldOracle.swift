@@ -24,31 +24,17 @@ struct FoldProblem<Kernel: FoldKernel> {
   let rank: Int
   /// Of `rows` x `rank`.
   let b: [Kernel.Accumulator]
-  /// Of `rank` x `stride`, zero beyond `columns`.
+  /// Of `rank` x `columns`.
   let a: [Kernel.Accumulator]
 
-  var stride: Int { FoldProblem.stride(for: columns) }
-
-  static func stride(for columns: Int) -> Int {
-    (columns + Int(RL_PANEL) - 1) / Int(RL_PANEL) * Int(RL_PANEL)
-  }
-
-  /// Takes `a` without padding and pads it.
-  init(
-    weights: [Kernel.Stored], rows: Int, columns: Int, rank: Int, b: [Kernel.Accumulator],
-    a unpadded: [Kernel.Accumulator]
-  ) {
-    self.weights = weights
-    self.rows = rows
-    self.columns = columns
-    self.rank = rank
-    self.b = b
-    let stride = FoldProblem.stride(for: columns)
-    var a = [Kernel.Accumulator](repeating: 0, count: rank * stride)
-    for j in 0..<rank {
-      for c in 0..<columns { a[j * stride + c] = unpadded[j * columns + c] }
+  /// `a` in panels of whole width, zero beyond `columns`.
+  var packed: [Kernel.Accumulator] {
+    let panel = Int(RL_PANEL)
+    return stride(from: 0, to: columns, by: panel).flatMap { start in
+      (0..<rank).flatMap { j in
+        (start..<(start + panel)).map { $0 < columns ? a[j * columns + $0] : 0 }
+      }
     }
-    self.a = a
   }
 
   /// Spec, Merging §6.1 and §6.2, element by element.
@@ -58,7 +44,7 @@ struct FoldProblem<Kernel: FoldKernel> {
       for c in 0..<columns {
         var t: Kernel.Accumulator = 0
         for j in 0..<rank {
-          let product = b[i * rank + j] * a[j * stride + c]
+          let product = b[i * rank + j] * a[j * columns + c]
           t = t + product
         }
         let before = Kernel.widen(weights[i * columns + c])
@@ -90,8 +76,8 @@ enum FoldBF16: FoldKernel {
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
     rl_fold_bf16(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.a, problem.rank,
-      problem.stride, &statistics)
+      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+      problem.rank, &statistics)
     return statistics
   }
 }
@@ -110,8 +96,8 @@ enum FoldF16: FoldKernel {
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
     rl_fold_f16(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.a, problem.rank,
-      problem.stride, &statistics)
+      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+      problem.rank, &statistics)
     return statistics
   }
 }
@@ -124,8 +110,8 @@ enum FoldF32: FoldKernel {
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
     rl_fold_f32(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.a, problem.rank,
-      problem.stride, &statistics)
+      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+      problem.rank, &statistics)
     return statistics
   }
 }
@@ -138,8 +124,8 @@ enum FoldF64: FoldKernel {
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
     rl_fold_f64(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.a, problem.rank,
-      problem.stride, &statistics)
+      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+      problem.rank, &statistics)
     return statistics
   }
 }

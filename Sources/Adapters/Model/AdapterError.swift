@@ -16,6 +16,14 @@ public enum AdapterError: DiagnosableError, Equatable {
   case unusableDType(source: String, tensor: TensorName, found: DType)
   /// A factor that is not two-dimensional, or has no elements.
   case notAMatrix(source: String, tensor: TensorName, found: [Int])
+  /// A tensor of an adapter that has not the shape its kind needs beside the others.
+  case unfitTensor(source: String, tensor: TensorName, found: [Int], expected: String)
+  /// A tensor that must be there beside those of the same module.
+  case missingTensor(source: String, block: TensorName, expected: String)
+  /// An adapter of a kind that only a fold takes, and one module of it that is not plain.
+  case foldOnly(source: String, kind: String, module: TensorName)
+  /// A module of which the base leaves open what the adapter means.
+  case ambiguous(module: TensorName, what: String)
   /// A factor of more elements than any model needs.
   case factorTooLarge(source: String, tensor: TensorName, found: Int)
   /// A block whose factors have more elements than any model needs.
@@ -79,6 +87,16 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .notAMatrix(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': not a factor of a linear layer "
         + "(found shape \(found), expected two dimensions, none of them 0)"
+    case .unfitTensor(let source, let tensor, let found, let expected):
+      "\(source.escapedForTerminal): tensor '\(tensor)': wrong shape (found \(found), expected "
+        + "\(expected))"
+    case .missingTensor(let source, let block, let expected):
+      "\(source.escapedForTerminal): block '\(block)': incomplete (expected \(expected))"
+    case .foldOnly(let source, let kind, let module):
+      "\(source.escapedForTerminal): \(kind) on '\(module)'; fold takes it, but it is no plain "
+        + "LoRA of linear layers, which is what is expected here"
+    case .ambiguous(let module, let what):
+      "module '\(module)': \(what)"
     case .factorTooLarge(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': too large for a factor "
         + "(found \(found) elements, expected at most \(Factor.maximumBytes / 8))"

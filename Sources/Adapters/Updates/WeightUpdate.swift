@@ -20,6 +20,22 @@ public struct WeightUpdate: Sendable {
   public let kind: String
   /// Number of float64 values that loading the action keeps in memory.
   public let loadedElements: Int
+  /// Whether loading gives a `WeightDelta.product`, for which folds have their quickest path.
+  public let isProduct: Bool
+  /// Whether `shape` has the kernel of a convolution joined with its inputs, so that the base's
+  /// tensor may have more extents of the same product after the first.
+  public let joinsKernel: Bool
+  /// How the module's name is spelt.
+  public let naming: Naming
+
+  /// How an adapter spells a module's name.
+  public enum Naming: Sendable, Hashable {
+    /// As the base does, but for a prefix.
+    case dotted
+    /// With underscores for dots, and what comes before the first of the module's own components
+    /// left out (kohya).
+    case flattened
+  }
 
   /// A module's parameter.
   public enum Parameter: Sendable, Hashable {
@@ -64,7 +80,8 @@ public struct WeightUpdate: Sendable {
   /// Describes an update.
   public init(
     module: TensorName, parameter: Parameter = .weight, shape: [Int], expert: Int? = nil,
-    action: Action, kind: String, loadedElements: Int
+    action: Action, kind: String, loadedElements: Int, isProduct: Bool = true,
+    joinsKernel: Bool = false, naming: Naming = .dotted
   ) {
     self.module = module
     self.parameter = parameter
@@ -73,6 +90,9 @@ public struct WeightUpdate: Sendable {
     self.action = action
     self.kind = kind
     self.loadedElements = loadedElements
+    self.isProduct = isProduct
+    self.joinsKernel = joinsKernel
+    self.naming = naming
   }
 
   /// The shape of the part that changes: the tensor's, or one expert's.

@@ -46,20 +46,35 @@ typedef struct {
   uint64_t overflowed;
 } rl_fold_statistics;
 
-/// The width in columns that `a` of a fold kernel is padded to, in elements of its type.
+/// The columns of one panel of a packed `a`.
 enum { RL_PANEL = 32 };
 
+/// Packs `a` (rank x columns, row-major) for the fold kernels: panels of RL_PANEL columns one after
+/// the other, each rank x RL_PANEL, the last one filled up with zeros. A panel is then read from
+/// one place, whatever the width of `a`.
+void rl_pack_f32(const double *a, float *packed, size_t rank, size_t columns);
+void rl_pack_f64(const double *a, double *packed, size_t rank, size_t columns);
+
 /// w += b a, in place, `rows` x `columns` row-major without gaps; b is rows x rank; a is rank x
-/// `stride`, its stride a multiple of RL_PANEL, zero beyond `columns`. 16-bit weights accumulate in
-/// float32, the others in float64.
+/// columns, packed. 16-bit weights accumulate in float32, the others in float64.
 void rl_fold_bf16(rl_level level, uint16_t *w, size_t rows, size_t columns, const float *b,
-                  const float *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+                  const float *a, size_t rank, rl_fold_statistics *statistics);
 void rl_fold_f16(rl_level level, uint16_t *w, size_t rows, size_t columns, const float *b,
-                 const float *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+                 const float *a, size_t rank, rl_fold_statistics *statistics);
 void rl_fold_f32(rl_level level, float *w, size_t rows, size_t columns, const double *b,
-                 const double *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+                 const double *a, size_t rank, rl_fold_statistics *statistics);
 void rl_fold_f64(rl_level level, double *w, size_t rows, size_t columns, const double *b,
-                 const double *a, size_t rank, size_t stride, rl_fold_statistics *statistics);
+                 const double *a, size_t rank, rl_fold_statistics *statistics);
+
+/// Between which values a row of a folded weight must lie, in float64: with y = before + b a (b has
+/// `rank` elements, a is rank x columns, not packed) and e = unit (|before| + |b| |a|), low = y - e
+/// and high = y + e.
+void rl_bounds_f64(rl_level level, const double *before, const double *b, const double *a,
+                   size_t rank, size_t columns, double unit, double *low, double *high);
+
+/// The first element that is finite before and after but not within its bounds; `count` if none is.
+size_t rl_first_outside(const double *before, const double *after, const double *low,
+                        const double *high, size_t count);
 
 // MARK: Dense products in float64
 
@@ -79,3 +94,7 @@ void rl_shuffle(const uint8_t *source, uint8_t *target, size_t count, size_t wid
 
 /// The inverse of `rl_shuffle`.
 void rl_unshuffle(const uint8_t *source, uint8_t *target, size_t count, size_t width);
+
+// MARK: Statistics of weights (Spec, Merging §4.5)
+
+#include "WeightStatistics.h"

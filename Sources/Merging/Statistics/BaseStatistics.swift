@@ -5,38 +5,30 @@ internal import Tensors
 
 /// One pass over base weights that gathers `BlockStatistics`, without forming any `B A`.
 ///
-/// Weights are read in tiles of whole rows, each by one thread; a tile's sums depend on nothing
-/// but the weight's shape, and are added up in order, so results have the same bits for every
-/// number of threads. Memory: per thread a tile of at most `tileBytes` (or one row) in float64 and
-/// one rank x in product; besides, the factors of the few blocks in work.
+/// Weights are read in the pieces of `RowTiles`, each by one thread; a tile's sums depend on
+/// nothing but the weight and the factors, and are added up in order, so results have the same bits
+/// for every number of threads. Memory: per thread a tile; besides, the factors of the few blocks in
+/// work.
 enum BaseStatistics {
-  /// The size of a tile in float64.
-  static let tileBytes = 4 << 20
-
-  /// The factors a weight is measured against: `left` out x r, `rights` r x in.
-  struct Factors: Sendable {
-    let leftTransposed: Matrix
-    let rights: [Matrix]
-  }
-
   /// Statistics for `s B A`, and for ms with the predecessors' A as well: of the base where it is
   /// given, else those that the adapter carries.
   static func ofLinkedFactors(
     _ adapter: Adapter, _ inputs: MergeInputs
   ) throws -> [BlockStatistics] {
     if inputs.base == nil { return try stored(with: adapter, inputs) }
-    return try gather(adapter, inputs) { try linkedFactors(adapter, $0, inputs) }
+    return try gather(adapter, inputs) {
+      try linkedFactors(adapter, $0, allowingNonFinite: inputs.allowsNonFinite)
+    }
   }
 
   /// A block's B, its own A and, for ms, those of its predecessors.
   static func linkedFactors(
-    _ adapter: Adapter, _ position: Int, _ inputs: MergeInputs
-  ) throws -> Factors {
-    Factors(
-      leftTransposed: try adapter.blocks[position].b
-        .load(allowingNonFinite: inputs.allowsNonFinite).transposed,
+    _ adapter: Adapter, _ position: Int, allowingNonFinite: Bool
+  ) throws -> MeasuringFactors {
+    MeasuringFactors(
+      left: try adapter.blocks[position].b.load(allowingNonFinite: allowingNonFinite),
       rights: try linked(adapter, position).map {
-        try adapter.blocks[$0].a.load(allowingNonFinite: inputs.allowsNonFinite)
+        try adapter.blocks[$0].a.load(allowingNonFinite: allowingNonFinite)
       })
   }
 
@@ -46,135 +38,94 @@ enum BaseStatistics {
   ) throws -> [BlockStatistics] {
     try gather(adapter, inputs) { position in
       let block = adapter.blocks[position]
-      return Factors(
-        leftTransposed: try block.a.load(allowingNonFinite: inputs.allowsNonFinite),
+      return MeasuringFactors(
+        left: try block.a.load(allowingNonFinite: inputs.allowsNonFinite).transposed,
         rights: [try block.b.load(allowingNonFinite: inputs.allowsNonFinite).transposed])
     }
   }
 
   private static func gather(
     _ adapter: Adapter, _ inputs: MergeInputs,
-    _ factors: @escaping @Sendable (Int) throws -> Factors
+    _ factors: @escaping @Sendable (Int) throws -> MeasuringFactors
   ) throws -> [BlockStatistics] {
     guard let base = inputs.base else { throw MergeError.missingBase }
     let match = try BaseMatch(
       adapter.blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false)
-    return try gather(
-      weights: match.weights.compactMap { $0 }, of: base, inputs, factors: factors)
+    return try gather(weights: match.weights, of: base, inputs, factors: factors)
+      .compactMap { $0 }
   }
 
-  /// Statistics of the numbered weights; `factors` gives those of the weight at a position.
+  /// Statistics of the numbered weights, nil for those that are nil; `factors` gives those of the
+  /// weight at a position.
   static func gather(
-    weights: [Int], of base: any TensorSource, _ inputs: MergeInputs,
-    factors: @escaping @Sendable (Int) throws -> Factors
-  ) throws -> [BlockStatistics] {
+    weights: [Int?], of base: any TensorSource, _ inputs: MergeInputs,
+    factors: @escaping @Sendable (Int) throws -> MeasuringFactors
+  ) throws -> [BlockStatistics?] {
     let tiles = weights.enumerated().flatMap { position, index in
-      Tile.tiles(of: base.tensors[index], weight: position)
+      index.map { Tile.tiles(of: $0, base.tensors[$0], position: position) } ?? []
     }
     var uses = [Int](repeating: 0, count: weights.count)
-    for tile in tiles { uses[tile.weight] += 1 }
-    let shared = SharedValues(uses: uses) { position in
-      let factors = try factors(position)
-      return (factors, gram(factors))
-    }
-    let total = weights.reduce(0) { $0 + base.tensors[$1].byteCount }
+    for tile in tiles { uses[tile.position] += 1 }
+    let shared = SharedValues(uses: uses, make: factors)
+    let total = weights.reduce(0) { $0 + ($1.map { base.tensors[$0].byteCount } ?? 0) }
     let done = Atomic<Int>(0)
-    let sums = try Parallel.map(tiles.count, threads: inputs.threads) { task in
+    let sums = try Parallel.map(
+      tiles.count, threads: inputs.threads,
+      context: { AlignedBuffer(byteCount: RowTiles.byteCount) }
+    ) { buffer, task in
       let tile = tiles[task]
-      let reference = TensorReference(source: base, index: weights[tile.weight])
-      let sums = try shared.use(tile.weight) { factors, gram in
-        try TileSums(tile, reference, factors, gram, allowsNonFinite: inputs.allowsNonFinite)
+      let weight = TensorReference(source: base, index: tile.weight)
+      let sums = try shared.use(tile.position) { factors in
+        let sums = try tile.sums(of: weight, factors, &buffer)
+        guard inputs.allowsNonFinite || sums.isFinite else {
+          throw MergeError.nonFiniteWeight(source: base.label, weight: weight.info.name)
+        }
+        return (sums, factors.gram)
       }
-      let count = tile.byteCount(reference.info)
+      let count = tile.byteCount(weight.info)
       try inputs.progress(done.wrappingAdd(count, ordering: .relaxed).newValue, total)
       return sums
     }
-    return TileSums.combined(sums, count: weights.count)
-  }
-
-  /// `⟨Lᵀ L, R_k R_lᵀ⟩` for all k and l.
-  static func gram(_ factors: Factors) -> [[Double]] {
-    let left = factors.leftTransposed.rowGram
-    let transposed = factors.rights.map(\.transposed)
-    return factors.rights.map { right in transposed.map { left.dot(right.times($0)) } }
+    var first = 0
+    return uses.map { count in
+      defer { first += count }
+      let own = sums[first..<(first + count)]
+      return own.first.map { BlockStatistics(own.map(\.0), gram: $0.1) }
+    }
   }
 }
 
 /// Some whole rows of a weight.
-struct Tile: Sendable {
+private struct Tile: Sendable {
+  /// The weight's number in the base.
   let weight: Int
+  /// The block's position.
+  let position: Int
   let rows: Range<Int>
 
   /// Bytes of the stored weight that the rows take.
-  func byteCount(_ info: TensorInfo) -> Int {
-    rows.count * info.shape[1] * info.dtype.elementByteCount
+  func byteCount(_ info: TensorInfo) -> Int { rows.count * Tile.rowBytes(info) }
+
+  /// Reads the rows and sums them up.
+  func sums(
+    of weight: TensorReference, _ factors: MeasuringFactors, _ buffer: inout AlignedBuffer
+  ) throws -> TileSums {
+    let info = weight.info
+    let count = byteCount(info)
+    if buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
+    let bytes = buffer.prefix(count)
+    try weight.source.read(
+      tensor: weight.index, at: rows.lowerBound * Tile.rowBytes(info), into: bytes)
+    return factors.sums(of: UnsafeRawBufferPointer(bytes), dtype: info.dtype, rows: rows)
   }
 
-  static func tiles(of info: TensorInfo, weight: Int) -> [Tile] {
-    let (rows, columns) = (info.shape[0], info.shape[1])
-    let height = max(1, BaseStatistics.tileBytes / (8 * max(1, columns)))
-    return stride(from: 0, to: rows, by: height).map {
-      Tile(weight: weight, rows: $0..<min(rows, $0 + height))
+  static func tiles(of weight: Int, _ info: TensorInfo, position: Int) -> [Tile] {
+    RowTiles.ranges(rows: info.shape[0], rowBytes: rowBytes(info)).map {
+      Tile(weight: weight, position: position, rows: $0)
     }
   }
-}
 
-/// What one tile adds to its weight's statistics.
-struct TileSums: Sendable {
-  private let weight: Int
-  private let squaredNorm: Double
-  private let cross: [Double]
-  private let gram: [[Double]]
-
-  init(
-    _ tile: Tile, _ reference: TensorReference, _ factors: BaseStatistics.Factors,
-    _ gram: [[Double]], allowsNonFinite: Bool
-  ) throws {
-    let info = reference.info
-    let size = tile.byteCount(info)
-    let raw = try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-      try reference.source.read(
-        tensor: reference.index, at: size / tile.rows.count * tile.rows.lowerBound,
-        into: UnsafeMutableRawBufferPointer(
-          rebasing: UnsafeMutableRawBufferPointer(buffer)[..<size]))
-      count = size
-    }
-    let w = Matrix(
-      rows: tile.rows.count, columns: info.shape[1],
-      values: raw.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) })
-    guard allowsNonFinite || w.isFinite else {
-      throw MergeError.nonFiniteWeight(source: reference.source.label, weight: info.name)
-    }
-    let product = factors.leftTransposed.columns(tile.rows).times(w)
-    weight = tile.weight
-    squaredNorm = w.dot(w)
-    cross = factors.rights.map { product.dot($0) }
-    self.gram = gram
-  }
-
-  /// The statistics of all weights, tiles added in order.
-  static func combined(_ sums: [TileSums], count: Int) -> [BlockStatistics] {
-    var first = 0
-    return (0..<count).map { weight in
-      let end = sums[first...].firstIndex { $0.weight != weight } ?? sums.count
-      defer { first = end }
-      let own = sums[first..<end]
-      return BlockStatistics(
-        squaredNorm: own.reduce(0) { $0 + $1.squaredNorm },
-        cross: (own.first?.cross ?? []).indices.map { k in own.reduce(0) { $0 + $1.cross[k] } },
-        gram: own.first?.gram ?? [])
-    }
-  }
-}
-
-extension Matrix {
-  /// Some neighbouring columns.
-  fileprivate func columns(_ range: Range<Int>) -> Matrix {
-    if range == 0..<columns { return self }
-    return Matrix(
-      rows: rows, columns: range.count,
-      values: (0..<rows).flatMap {
-        values[($0 * columns + range.lowerBound)..<($0 * columns + range.upperBound)]
-      })
+  private static func rowBytes(_ info: TensorInfo) -> Int {
+    info.shape[1] * info.dtype.elementByteCount
   }
 }

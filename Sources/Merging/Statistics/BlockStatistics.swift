@@ -1,3 +1,5 @@
+internal import Tensors
+
 /// What the norm of `W + Σ_k t_k L R_k` needs to know of a weight, whatever the `t_k`
 /// (Merging §4.5).
 public struct BlockStatistics: Sendable, Equatable {
@@ -7,6 +9,21 @@ public struct BlockStatistics: Sendable, Equatable {
   public let cross: [Double]
   /// `⟨Lᵀ L, R_k R_lᵀ⟩` for each k and l
   public let gram: [[Double]]
+
+  /// Wraps the numbers.
+  init(squaredNorm: Double, cross: [Double], gram: [[Double]]) {
+    precondition(gram.count == cross.count && gram.allSatisfy { $0.count == cross.count })
+    self.squaredNorm = squaredNorm
+    self.cross = cross
+    self.gram = gram
+  }
+
+  /// Adds up the sums of all tiles of a weight, in order of their rows.
+  init(_ tiles: some Collection<TileSums>, gram: [[Double]]) {
+    self.init(
+      squaredNorm: tiles.reduce(0) { $0 + $1.squaredNorm },
+      cross: gram.indices.map { k in tiles.reduce(0) { $0 + $1.cross[k] } }, gram: gram)
+  }
 
   /// `‖W + Σ_k t_k L R_k‖`; a square that rounding makes negative counts as 0.
   public func mergedNorm(_ t: [Double]) -> Double {

@@ -29,13 +29,14 @@ extension BaseStatistics {
     guard areStored(with: adapter) else { throw MergeError.missingBase }
     return try Parallel.map(adapter.blocks.count, threads: inputs.threads) { position in
       let statistics = adapter.blocks[position].base?.statistics
-      let factors = try linkedFactors(adapter, position, inputs)
+      let factors = try linkedFactors(
+        adapter, position, allowingNonFinite: inputs.allowsNonFinite)
       return BlockStatistics(
         squaredNorm: statistics?.squaredNorm ?? .nan,
         cross: linked(adapter, position).map {
           statistics?.cross[adapter.blocks[$0].name] ?? .nan
         },
-        gram: gram(factors))
+        gram: factors.gram)
     }
   }
 }

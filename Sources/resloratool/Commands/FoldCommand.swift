@@ -1,30 +1,30 @@
 import Adapters
 import ArgumentParser
 import ByteIO
+import FoldJobs
 import Folding
 import Merging
-import Safetensors
 import Tensors
 
-/// `fold`: an adapter into base weights.
+/// `fold`: adapters into base weights.
 struct FoldCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fold",
-    abstract: "Fold an adapter into base weights.",
+    abstract: "Fold adapters into base weights.",
     discussion: """
-      Takes a plain LoRA, or a ResLoRA adapter that it merges on the way. Streams: memory does not \
-      depend on the size of the base. The output appears under its name only when it is verified.
+      Takes PEFT, MLX and kohya adapters of every kind that can be folded, plain LoRA in any format, \
+      and ResLoRA adapters, which it merges on the way. Streams: memory does not depend on the size \
+      of the base. The output appears under its name only when it is verified.
       """)
 
   @Argument(help: "The adapter: a file or folder in any format.")
-  var adapter: String
+  var adapter: String?
 
-  @Option(help: ArgumentHelp("Base weights: one safetensors file.", valueName: "base.safetensors"))
-  var into: String
+  @Option(help: ArgumentHelp("Base weights: a safetensors file or a folder.", valueName: "base"))
+  var into: String?
 
-  @Flag(name: .customLong("allow-unmatched"), help: "Leave out blocks without a base weight.")
-  var allowsUnmatched = false
-
+  @OptionGroup var fold: FoldOptions
+  @OptionGroup var plan: PlanOptions
   @OptionGroup var merge: MergeOptions
   @OptionGroup var source: AdapterOptions
   @OptionGroup var output: OutputPathOption
@@ -32,45 +32,111 @@ struct FoldCommand: ParsableCommand {
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    if plan.plan == nil {
+      guard into != nil else { throw ValidationError("name the base: --into BASE") }
+      guard adapter != nil || !fold.more.isEmpty else {
+        throw ValidationError("name an adapter: resloratool fold ADAPTER --into BASE")
+      }
+    } else if adapter != nil || into != nil || !fold.more.isEmpty || output.path != nil {
+      throw ValidationError("a plan names adapters, base and output itself")
+    }
+  }
+
   func run() throws {
     let start = ContinuousClock.now
-    if try Paths.kind(of: into) == .folder {
-      throw ValidationError(
-        "--into takes one safetensors file; \(into.escapedForTerminal) is a folder, and folding into "
-          + "a sharded checkpoint is not supported yet")
-    }
-    let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
-    let base = try BaseCheckpoint.file(path: into)
-    let output = self.output.path ?? Paths.withoutExtension(into) + "-folded.safetensors"
-    try target.check(
-      output, against: [adapter, into, source.windows, source.topology] + input.files)
-    try OutputFile.check(path: output, replacing: target.force)
-
-    let merged = try merge.run(
-      input, base: base, allowsNonFinite: nonFinite.isAllowed, common, withFigures: false)
-    let plan = try FoldPlan(
-      base: base, lora: merged.lora, dtype: target.dtype?.dtype, allowingUnmatched: allowsUnmatched)
-    let layout =
-      plan.output == base.tensors
-      ? SafetensorsLayout(preserving: base.header)
-      : SafetensorsLayout(ordered: plan.output, metadata: base.header.metadata)
-    var report = FoldCommandReport(
-      input, merged, plan, output: output, fileSize: layout.fileSize, threads: common.threadCount)
-    if target.isDryRun {
-      try Paths.requireSpace(layout.fileSize, at: output)
+    if let path = plan.plan { return try run(PlanFile(path: path), start) }
+    let request = try request()
+    let inputs = request.adapters.map(\.path) + [request.base, source.windows, source.topology]
+    try target.check(request.output, against: inputs)
+    let job = try open { try FoldJob(request, on: $0) }
+    try target.check(request.output, against: job.adapters.flatMap(\.files))
+    try job.checkOutput()
+    common.warn(job.base.warnings + job.adapters.flatMap(\.warnings))
+    var report = FoldCommandReport(job, threads: common.threadCount)
+    if let path = plan.out {
+      try PlanFile.write(job, to: path, replacing: target.force)
+      report.planPath = path
+    } else if target.isDryRun {
+      try job.checkSpace()
     } else {
-      let writer = try SafetensorsWriter(path: output, layout: layout, replacing: target.force)
-      let bar = ProgressBar("folding", isQuiet: common.quiet)
-      defer { bar.finish() }
-      report.result = try Fold(
-        threads: common.threadCount, allowsNonFinite: nonFinite.isAllowed
-      ).run(plan, into: writer) { try bar.update($0.bytesDone, of: $0.bytesTotal) }
-      try Interruption.check()
-      try writer.commit()
-      bar.finish()
+      report.result = try withProgress { try job.run(on: machine, progress: $0) }
     }
+    try finish(&report, start)
+  }
+
+  /// One task of a plan, or its end.
+  private func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
+    let job = try open { try file.job(on: $0) }
+    if let task = plan.task {
+      let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
+      let text = "task \(task): \(isNew ? "done" : "was done before")\n"
+      return try common.print(
+        .members(["task": .integer(task), "was_done_before": .bool(!isNew)]), text)
+    }
+    var report = FoldCommandReport(job, threads: common.threadCount)
+    report.result = try job.finish()
+    try finish(&report, start)
+  }
+
+  private func finish(
+    _ report: inout FoldCommandReport, _ start: ContinuousClock.Instant
+  ) throws {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     common.warn(report.warnings)
-    try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
+    try common.print(report.json, report.text)
+  }
+
+  private var machine: FoldMachine { FoldMachine(threads: common.threadCount, hdf5: .isolated) }
+
+  /// Opens a job, with a progress bar over what a merge reads of the base.
+  private func open(_ body: (FoldMachine) throws -> FoldJob) throws -> FoldJob {
+    let bar = ProgressBar("reading the base", isQuiet: common.quiet)
+    defer { bar.finish() }
+    var machine = machine
+    machine.mergeProgress = { try bar.update($0, of: $1) }
+    return try body(machine)
+  }
+
+  private func withProgress<Result>(
+    _ body: (@escaping @Sendable (FoldProgress) throws -> Void) throws -> Result
+  ) throws -> Result {
+    let bar = ProgressBar("folding", isQuiet: common.quiet)
+    defer { bar.finish() }
+    return try body { try bar.update($0.bytesDone, of: $0.bytesTotal) }
+  }
+
+  private func request() throws -> FoldRequest {
+    guard let into else { preconditionFailure("validated") }
+    // Tasks of a plan may be run from another folder.
+    func path(_ path: String) -> String { plan.out == nil ? path : Paths.absolute(path) }
+    let adapters = fold.adapters(first: adapter).map {
+      FoldRequest.AdapterChoice(path: path($0.path), weight: $0.weight)
+    }
+    var request = FoldRequest(
+      adapters: adapters, base: path(into), output: path(try outputPath(into)))
+    request.scale = fold.scale
+    request.method = merge.method
+    request.profile = merge.compat
+    request.truncation = merge.truncation
+    request.stated = source.requested
+    request.stated.windows = request.stated.windows.map(path)
+    request.stated.topology = request.stated.topology.map(path)
+    request.dtype = target.dtype?.dtype
+    request.rounding = fold.foldRounding
+    request.allowsUnmatched = fold.allowsUnmatched
+    request.allowsNonFinite = nonFinite.isAllowed
+    request.verification = fold.verify
+    request.maximumShardBytes = fold.maxShardSize?.bytes
+    request.recordsProvenance = !fold.omitsProvenance
+    request.replacing = target.force
+    return request
+  }
+
+  private func outputPath(_ into: String) throws -> String {
+    if let path = output.path { return path }
+    let stem = try DefaultName.stem(of: into) + "-folded"
+    let isFolder = try Paths.kind(of: into) == .folder || fold.maxShardSize != nil
+    return isFolder ? stem : stem + ".safetensors"
   }
 }

@@ -1,5 +1,6 @@
 import Adapters
 import ByteIO
+import FoldJobs
 import Folding
 import Merging
 import Tensors
@@ -7,69 +8,78 @@ import Tensors
 /// What `fold` tells of its plan, and of its result once there is one.
 struct FoldCommandReport {
   /// The result; nil for a dry run.
-  var result: FoldReport?
+  var result: FoldJobResult?
+  /// The plan file that was written instead.
+  var planPath: String?
   /// How long all took.
   var seconds = 0.0
 
-  private let adapter: Adapter
-  private let merged: Merge.Result
-  private let plan: FoldPlan
-  private let output: String
-  private let fileSize: Int
+  private let job: FoldJob
   private let threads: Int
 
-  init(
-    _ adapter: Adapter, _ merged: Merge.Result, _ plan: FoldPlan, output: String, fileSize: Int,
-    threads: Int
-  ) {
-    self.adapter = adapter
-    self.merged = merged
-    self.plan = plan
-    self.output = output
-    self.fileSize = fileSize
+  init(_ job: FoldJob, threads: Int) {
+    self.job = job
     self.threads = threads
   }
 
+  private var plan: FoldPlan { job.plan }
+
   /// What the user should not overlook.
   var warnings: [String] {
-    var lines = (result?.blocks ?? []).filter {
+    var lines = (result?.report.blocks ?? []).filter {
       $0.unchangedShare > FoldFigures.warningShare
     }.map { figures in
       "'\(figures.weight)': \(Format.percent(figures.unchangedShare)) of its elements did not change "
         + "though their delta is not zero: the delta is lost to rounding in the stored dtype"
     }
-    let unmatched = plan.unmatchedBlocks
-    if !unmatched.isEmpty {
+    if !plan.unmatched.isEmpty {
       lines.append(
-        "left out \(unmatched.count) blocks without a base weight: "
-          + unmatched.listed { "'\($0)'" })
+        "left out \(plan.unmatched.count) blocks without a base weight: "
+          + plan.unmatched.listed { "'\($0)'" })
     }
     return lines
   }
 
   var json: JSONValue {
     .members([
-      "output": .string(output),
-      "files": .array([.string(output)]),
-      "method": .string(merged.method),
-      "reason": merged.reason.map(JSONValue.string),
-      "compat": .string(merged.profile.rawValue),
+      "output": .string(job.request.output),
+      "files": .array(job.files.map(JSONValue.string)),
+      "method": .string(job.adapters[0].method),
+      "reason": job.adapters[0].reason.map(JSONValue.string),
+      "compat": .string(job.request.profile.rawValue),
+      "adapters": .array(zip(job.adapters, plan.matches).map(json)),
       "dry_run": .bool(result == nil),
-      "names": .members([
-        "stripped": .string(plan.match.substitution.stripped),
-        "added": .string(plan.match.substitution.added),
-      ]),
+      "names": names(plan.matches[0]),
       "tensors_changed": .integer(plan.foldedCount),
       "tensors_copied": .integer(plan.copiedCount),
-      "unmatched": .array(plan.unmatchedBlocks.map { .string($0.string) }),
-      "bytes_written": .integer(result == nil ? 0 : fileSize),
-      "bytes_planned": .integer(fileSize),
+      "unmatched": .array(plan.unmatched.map { .string($0.string) }),
+      "bytes_written": .integer(result?.bytesWritten ?? 0),
+      "bytes_planned": .integer(job.byteCount),
+      "bytes_read": .integer(job.bytesRead),
+      "plan": planPath.map(JSONValue.string),
+      "tasks": planPath.map { _ in .integer(job.tasks.count) },
       "peak_memory": .integer(plan.peakMemory(threads: threads)),
+      "resumed_shards": result.map { .integer($0.resumedShards) },
       "seconds": .double(seconds),
       "verified": .bool(result != nil),
-      "blocks": .array(result.map { $0.blocks.map(Self.json) } ?? planned),
+      "blocks": .array(result.map { $0.report.blocks.map(Self.json) } ?? planned),
       "warnings": .array(warnings.map(JSONValue.string)),
-      "notes": .array(adapter.notes.map(JSONValue.string)),
+      "notes": .array(job.notes.map(JSONValue.string)),
+    ])
+  }
+
+  private func json(_ adapter: OpenedAdapter, _ match: BaseMatch) -> JSONValue {
+    .members([
+      "path": .string(adapter.path), "format": .string(adapter.format),
+      "kinds": .array(adapter.kinds.map(JSONValue.string)),
+      "structure": .string(adapter.structure.rawValue), "method": .string(adapter.method),
+      "weight": .double(adapter.weight), "names": names(match),
+    ])
+  }
+
+  private func names(_ match: BaseMatch) -> JSONValue {
+    .members([
+      "stripped": .string(match.substitution.stripped), "added": .string(match.substitution.added),
     ])
   }
 
@@ -84,49 +94,78 @@ struct FoldCommandReport {
   }
 
   private var planned: [JSONValue] {
-    zip(plan.lora.blocks, plan.match.weights).compactMap { block, weight in
-      weight.map { index in
-        .members([
-          "name": .string(block.name.string),
-          "weight": .string(plan.base.tensors[index].name.string),
-          "rank": .integer(block.rank),
-        ])
-      }
+    plan.changes.map { change in
+      .members([
+        "name": .string(change.name.string),
+        "weight": .string(change.weight.string),
+        "kinds": .array(change.kinds.map(JSONValue.string)),
+      ])
     }
   }
 
   var text: String {
-    var lines =
-      "\(merged.title); names: \(plan.match.substitution.description)\n\n"
-    if let result {
-      var table = Table([
-        ("weight", .left), ("‖Δ‖", .right), ("unchanged", .right), ("realised error", .right),
-      ])
-      for figures in result.blocks {
-        table.append([
-          figures.weight.description, Format.number(figures.deltaNorm),
-          Format.percent(figures.unchangedShare), Format.number(figures.realisedError),
-        ])
-      }
-      lines += table.text + "\n"
-    } else {
-      var table = Table([("block", .left), ("weight", .left), ("rank", .right)])
-      for (block, weight) in zip(plan.lora.blocks, plan.match.weights) {
-        table.append([
-          block.name.description, weight.map { plan.base.tensors[$0].name.description } ?? "-",
-          "\(block.rank)",
-        ])
-      }
-      lines += table.text + "\n"
+    var lines = ""
+    for (adapter, match) in zip(job.adapters, plan.matches) {
+      lines += title(adapter, match) + "\n"
     }
+    for note in job.notes { lines += "note: \(note)\n" }
+    lines += "\n" + table + "\n"
     let counts = "\(plan.foldedCount) tensors folded, \(plan.copiedCount) copied"
-    guard result != nil else {
+    let files =
+      job.layout.shards.count == 1 ? "" : " in \(job.layout.shards.count) files"
+    if let planPath {
       return lines
-        + "would write \(output.escapedForTerminal) (\(Format.bytes(fileSize))): \(counts); "
-        + "peak memory \(Format.bytes(plan.peakMemory(threads: threads))); nothing was written\n"
+        + "wrote the plan \(planPath.escapedForTerminal): \(job.tasks.count) tasks; run each with "
+        + "'resloratool fold --plan FILE --task N', then 'resloratool fold --plan FILE --finish'\n"
     }
+    guard let result else {
+      return lines
+        + "would write \(job.request.output.escapedForTerminal) (\(Format.bytes(job.byteCount))"
+        + "\(files)): \(counts); reads \(Format.bytes(job.bytesRead)) of the base, peak memory "
+        + "\(Format.bytes(plan.peakMemory(threads: threads))); nothing was written\n"
+    }
+    let resumed =
+      result.resumedShards == 0
+      ? "" : ", \(result.resumedShards) files of an earlier run kept"
     return lines
-      + "wrote \(output.escapedForTerminal) (\(Format.bytes(fileSize))): \(counts), verified, "
-      + "\(Format.fixed(seconds, decimals: 2)) s\n"
+      + "wrote \(job.request.output.escapedForTerminal) (\(Format.bytes(job.byteCount))\(files)): "
+      + "\(counts), verified\(resumed), \(Format.fixed(seconds, decimals: 2)) s\n"
+  }
+
+  private func title(_ adapter: OpenedAdapter, _ match: BaseMatch) -> String {
+    let weight = adapter.weight == 1 ? "" : " x \(Format.number(adapter.weight))"
+    let kind =
+      adapter.structure == .plain
+      ? adapter.kinds.joined(separator: ", ")
+      : "\(adapter.structure.title) (\(adapter.structure.rawValue))"
+    let reason = adapter.reason.map { " (\($0))" } ?? ""
+    let merged =
+      adapter.method == "none" && adapter.structure == .plain
+      ? "" : "; method \(adapter.method)\(reason)"
+    return "\(adapter.path.escapedForTerminal)\(weight): \(adapter.format), \(kind)\(merged); "
+      + "names: \(match.substitution.description)"
+  }
+
+  private var table: String {
+    guard let result else {
+      var table = Table([("block", .left), ("weight", .left), ("kind", .left), ("shape", .right)])
+      for change in plan.changes {
+        table.append([
+          change.name.description, change.weight.description,
+          change.kinds.joined(separator: " + "), Format.shape([change.rows, change.columns]),
+        ])
+      }
+      return table.text
+    }
+    var table = Table([
+      ("weight", .left), ("‖Δ‖", .right), ("unchanged", .right), ("realised error", .right),
+    ])
+    for figures in result.report.blocks {
+      table.append([
+        figures.weight.description, Format.number(figures.deltaNorm),
+        Format.percent(figures.unchangedShare), Format.number(figures.realisedError),
+      ])
+    }
+    return table.text
   }
 }

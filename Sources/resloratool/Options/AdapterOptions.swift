@@ -1,5 +1,6 @@
 public import Adapters
 public import ArgumentParser
+import FoldJobs
 import HDF5
 
 extension RootRule: ExpressibleByArgument {}
@@ -18,6 +19,16 @@ struct AdapterOptions: ParsableArguments {
   /// Whether anything is stated.
   var areGiven: Bool {
     topology != nil || stated.windows != nil || stated.root != nil || stated.preNum != nil
+  }
+
+  /// What is stated, for a fold.
+  var requested: FoldRequest.Stated {
+    var result = FoldRequest.Stated()
+    result.windows = windows
+    result.topology = topology
+    result.root = stated.root
+    result.reach = stated.preNum.flatMap { PredecessorCount($0) }
+    return result
   }
 
   /// Reads the files and collects the overrides.

@@ -4,7 +4,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Folding
+@testable import FoldJobs
 
 /// Versions §1: undo files of every version are read for ever. `python.undo` was written by
 /// `Fixtures/generate_undo.py` from the Spec alone, `swift.undo` by version 1 of `UndoWriter`.

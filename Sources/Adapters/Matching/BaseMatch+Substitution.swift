@@ -1,0 +1,54 @@
+internal import Tensors
+
+extension BaseMatch {
+  /// A change of prefix.
+  public struct Substitution: Sendable, Equatable {
+    /// What is taken off the front of a name.
+    public let stripped: String
+    /// What is put there instead.
+    public let added: String
+
+    /// The change in words.
+    public var description: String {
+      switch (stripped.isEmpty, added.isEmpty) {
+      case (true, true): "as they are"
+      case (false, true): "without '\(stripped)'"
+      case (true, false): "with '\(added)' before them"
+      case (false, false): "'\(stripped)' replaced by '\(added)'"
+      }
+    }
+
+    /// The name of the tensor under the change; nil where there is nothing to strip, and for names
+    /// that are not spelt as a base spells them.
+    func apply(_ wanted: Wanted) -> TensorName? {
+      // In bytes: a dot and a combining mark after it are one character.
+      let name = wanted.name.string.utf8
+      guard wanted.naming == .dotted, name.starts(with: stripped.utf8) else { return nil }
+      let rest = name.dropFirst(stripped.utf8.count)
+      return TensorName(added + String(decoding: rest, as: UTF8.self) + wanted.suffix)
+    }
+  }
+
+  /// What a name may begin with in one place and not in another.
+  private static let prefixes = [
+    "", "base_model.model.", "model.", "transformer.", "bert.", "module.",
+  ]
+
+  /// The substitution that matches most, among equals the earliest, and how many it matches.
+  static func substitution(
+    for wanted: [Wanted], in base: any TensorSource
+  ) -> (best: Substitution, matched: Int) {
+    var best = Substitution(stripped: "", added: "")
+    var bestCount = -1
+    for stripped in prefixes {
+      for added in prefixes where added != stripped || added.isEmpty {
+        let candidate = Substitution(stripped: stripped, added: added)
+        let count = wanted.reduce(0) { sum, item in
+          sum + (candidate.apply(item).flatMap(base.index(of:)) == nil ? 0 : 1)
+        }
+        if count > bestCount { (best, bestCount) = (candidate, count) }
+      }
+    }
+    return (best, max(0, bestCount))
+  }
+}

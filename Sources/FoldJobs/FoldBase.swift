@@ -1,0 +1,92 @@
+internal import Adapters
+public import ByteIO
+internal import Folding
+public import Safetensors
+internal import Tensors
+
+/// The base of a fold: a safetensors file, or a folder of them with everything that lies beside.
+public struct FoldBase: Sendable {
+  /// The path it was opened by.
+  public let path: String
+  /// Whether that is a folder.
+  public let isFolder: Bool
+  /// The tensors, shard by shard.
+  public let source: any FileBackedTensorSource
+  /// The files in the order of the source's tensors.
+  public let shards: [SafetensorsFile]
+  /// What is odd but harmless, one line each.
+  public let warnings: [String]
+  /// What lies in the folder and does not go along, one line each.
+  public let notes: [String]
+  /// The index; nil for one file.
+  let indexName: String?
+  /// Files that go along with the weights: config, tokenizer and the like.
+  let companions: [String]
+  /// The model's config, where it is at hand and can be read.
+  let config: JSONObject?
+
+  static let configName = "config.json"
+
+  /// Opens a base and checks all headers.
+  ///
+  /// - Throws: `AdapterError.notACheckpoint`, errors of the formats.
+  public init(path: String) throws {
+    self.path = path
+    isFolder = try Paths.kind(of: path) == .folder
+    let opened = try BaseCheckpoint(path: path)
+    source = opened.source
+    warnings = opened.warnings
+    guard let checkpoint = opened.source as? ShardedCheckpoint else {
+      guard let file = opened.source as? SafetensorsFile else {
+        preconditionFailure("a base is a safetensors file or a folder of them")
+      }
+      shards = [file]
+      (indexName, companions, notes) = (nil, [], [])
+      config = FoldBase.config(in: Paths.parent(of: path))
+      return
+    }
+    shards = checkpoint.shards
+    indexName = checkpoint.indexPath.map(Paths.name(of:))
+    let found = try CheckpointCompanions(of: checkpoint)
+    (companions, notes) = (found.names, found.notes)
+    config = FoldBase.config(in: path)
+  }
+
+  /// A config that is missing or no JSON says nothing; it is the model's, not ours.
+  private static func config(in folder: String) -> JSONObject? {
+    let path = Paths.join(folder, configName)
+    guard let text = try? ReadableFile.contents(of: path, limit: 16 << 20) else { return nil }
+    return (try? JSONValue(parsing: text))?.object
+  }
+
+  /// The position of the first tensor of every shard among the source's.
+  var firstTensors: [Int] {
+    var first = 0
+    return shards.map { shard in
+      defer { first += shard.tensors.count }
+      return first
+    }
+  }
+
+  /// Parameters that have two names in this model, by its config (Folding §2.3).
+  var ties: [TiedTensors] {
+    let isTied = [config, config?["text_config"]?.object].contains {
+      $0?["tie_word_embeddings"]?.bool == true
+    }
+    guard isTied else { return [] }
+    let names = source.tensors.map(\.name.string)
+    func find(_ endings: [String]) -> String? {
+      endings.lazy.compactMap { ending in
+        names.first { $0 == ending || $0.hasSuffix("." + ending) }
+      }.first
+    }
+    let embedding = find([
+      "embed_tokens.weight", "wte.weight", "word_embeddings.weight", "tok_embeddings.weight",
+      "embed_in.weight", "shared.weight",
+    ])
+    let output = find(["lm_head.weight", "embed_out.weight", "output.weight"]) ?? "lm_head.weight"
+    return embedding.map {
+      [TiedTensors(embedding: TensorName($0), output: TensorName(output))]
+    } ?? []
+  }
+}

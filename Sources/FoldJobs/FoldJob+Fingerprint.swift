@@ -1,0 +1,62 @@
+internal import ByteIO
+internal import Folding
+internal import Safetensors
+internal import Tensors
+
+extension FoldJob {
+  /// What the job reads, as it was when it was opened: of every base file name, size, time of change
+  /// and the SHA-256 of its header; of every adapter file size and the SHA-256 of all of it
+  /// (Folding §6.3).
+  var inputs: JSONValue {
+    .members([
+      "base": .array(
+        base.shards.map { shard in
+          .members([
+            "name": .string(Paths.name(of: shard.label)),
+            "size": .integer(shard.size),
+            "changed": .integer(shard.changeTime),
+            "header_sha256": .string(
+              shard.header.text.withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal),
+          ])
+        }),
+      "adapters": .array(
+        adapters.map { adapter in
+          .array(
+            zip(adapter.files, adapter.digests).map { file, digest in
+              .members(["name": .string(Paths.name(of: file)), "sha256": .string(digest)])
+            })
+        }),
+    ])
+  }
+
+  /// A number that two jobs have in common only where they write the same bytes from the same files.
+  var fingerprint: String {
+    var request = request
+    request.replacing = false
+    let headers = layout.shards.map { shard in
+      JSONValue.string(
+        shard.name + " "
+          + shard.layout.headerBytes.withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal)
+    }
+    let text = JSONValue.members([
+      "tool": .string(FoldJob.toolVersion), "request": request.json, "inputs": inputs,
+      "shards": .array(headers),
+    ]).serialized()
+    return Array(text.utf8).withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal
+  }
+
+  /// The model's config as it goes into the output, where it does not stay as it is: weights that
+  /// lose their block scales are no longer quantised, and the dtype is the new one.
+  var config: String? {
+    guard let config = base.config, let dtype = request.dtype else { return nil }
+    let names = [DType.f32: "float32", .f16: "float16", .bf16: "bfloat16", .f64: "float64"]
+    let isDequantised = plan.output.contains { $0 == nil }
+    var changed = JSONObject()
+    for (key, value) in config.members {
+      if key == "quantization_config", isDequantised { continue }
+      let isDType = key == "torch_dtype" || key == "dtype"
+      _ = changed.append(key, isDType ? names[dtype].map(JSONValue.string) ?? value : value)
+    }
+    return changed == config ? nil : JSONValue.object(changed).serialized(indented: true) + "\n"
+  }
+}

@@ -1,0 +1,161 @@
+internal import Adapters
+internal import ByteIO
+public import Folding
+internal import Merging
+internal import Safetensors
+internal import Tensors
+
+/// A fold of files into files: everything opened, checked and decided, nothing written.
+///
+/// It is a set of tasks that do not depend on each other, one for each output shard; `run` does all of
+/// them on this machine (Folding §6).
+public struct FoldJob: Sendable {
+  /// The version that provenance names.
+  public static let toolVersion = "0.1.0"
+
+  /// What was asked for.
+  public let request: FoldRequest
+  /// The base.
+  public let base: FoldBase
+  /// The adapters.
+  public let adapters: [OpenedAdapter]
+  /// What becomes of every tensor.
+  public let plan: FoldPlan
+  /// The files that are written.
+  public let layout: OutputLayout
+  let ties: [TiedTensors]
+
+  /// Opens everything, matches and decides; reads the base where a merge needs it.
+  ///
+  /// - Throws: errors of the formats, `MergeError`, `BaseMatchError`, `FoldPlanError`.
+  public init(_ request: FoldRequest, on machine: FoldMachine) throws {
+    self.request = request
+    let base = try FoldBase(path: request.base)
+    self.base = base
+    adapters = try request.adapters.map { try OpenedAdapter.open($0, request, base, machine) }
+    ties = base.ties
+    plan = try FoldPlan(
+      base: base.source, inputs: adapters.map(\.input),
+      settings: FoldSettings(
+        dtype: request.dtype, rounding: request.rounding, allowsUnmatched: request.allowsUnmatched,
+        ties: ties))
+    let provenance = request.recordsProvenance ? Provenance(request, adapters) : nil
+    layout = OutputLayout(
+      plan, base, maximumShardBytes: request.maximumShardBytes, output: request.output
+    ) { provenance?.added(to: $0) ?? $0 }
+    for (adapter, match) in zip(adapters, plan.matches) {
+      adapter.deferred?.setWeights(ofUpdates: match.weights)
+    }
+    for shard in layout.shards {
+      try shard.layout.check(
+        for: layout.isFolder ? Paths.join(request.output, shard.name) : request.output)
+    }
+  }
+
+  /// Bytes of everything that is written.
+  public var byteCount: Int { layout.byteCount }
+
+  /// What the user should know of the base and the output, one line each.
+  public var notes: [String] {
+    var lines = adapters.flatMap(\.notes)
+    for tie in ties {
+      let changed = Set(plan.changes.map(\.weight))
+      guard !changed.isDisjoint(with: [tie.embedding, tie.output]) else { continue }
+      lines.append(
+        "'\(tie.embedding)' and '\(tie.output)' are tied in this model (config.json): both change")
+    }
+    return lines + base.notes
+  }
+
+  /// The files of the output in the order in which they are listed: shards, index, others.
+  public var files: [String] {
+    guard layout.isFolder else { return [request.output] }
+    let names = layout.shards.map(\.name) + [layout.indexName].compactMap { $0 } + base.companions
+    return names.map { Paths.join(request.output, $0) }
+  }
+
+  /// Checks that the output can be written, before any work.
+  ///
+  /// - Throws: `FileError.exists` and the like, `FileError.noSpace`.
+  public func checkOutput() throws {
+    if layout.isFolder {
+      try OutputFolder.check(
+        path: request.output, names: FoldWorkspace.names(self), replacing: request.replacing)
+    } else {
+      try OutputFile.check(path: request.output, replacing: request.replacing)
+    }
+  }
+
+  /// Checks that the disk has room for what is still to be written.
+  ///
+  /// - Throws: `FileError.noSpace`.
+  public func checkSpace() throws { try Paths.requireSpace(byteCount, at: request.output) }
+
+  /// Folds everything on this machine; the output appears when all of it is verified.
+  ///
+  /// A run of the same job that was killed is gone on with: shards it had finished are kept.
+  ///
+  /// - Parameter progress: called with the bytes of the base that are done; an error it throws stops
+  ///   the fold and leaves nothing.
+  /// - Throws: `FoldError`, `FileError`, `SystemError`, errors of reading.
+  public func run(
+    on machine: FoldMachine,
+    progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
+  ) throws -> FoldJobResult {
+    var known = KnownStatistics(adapters)
+    guard layout.isFolder else {
+      let writer = try writer(0, at: request.output, replacing: request.replacing)
+      let report = try fold(0, into: writer, &known, on: machine, progress)
+      try writer.commit()
+      return FoldJobResult(report: report, files: files, bytesWritten: byteCount, resumedShards: 0)
+    }
+    let workspace = try FoldWorkspace(self, for: .alone)
+    try workspace.checkSpace()
+    var reports: [FoldReport] = []
+    var (resumed, done) = (0, 0)
+    let total = base.source.byteCount
+    let finisher = Finisher()
+    for (number, shard) in layout.shards.enumerated() {
+      if let record = try workspace.finished(number) {
+        reports.append(record.report)
+        known.add(record.statistics)
+        resumed += 1
+      } else {
+        let writer = try writer(number, at: workspace.path(of: shard.name), replacing: true)
+        let before = done
+        let report = try fold(number, into: writer, &known, on: machine) {
+          try progress(FoldProgress(bytesDone: before + $0.bytesDone, bytesTotal: total))
+        }
+        reports.append(report)
+        let record = ShardRecord(report: report, statistics: statistics(ofShard: number, known))
+        // Flushing one shard goes along with folding the next.
+        try finisher.start {
+          try writer.commit()
+          try workspace.record(record, number)
+        }
+      }
+      done += shard.tensors.reduce(0) { $0 + base.source.tensors[$1].byteCount }
+    }
+    try finisher.finish()
+    try workspace.publish()
+    return FoldJobResult(
+      report: .combined(reports), files: files, bytesWritten: byteCount, resumedShards: resumed)
+  }
+
+  func writer(_ number: Int, at path: String, replacing: Bool) throws -> SafetensorsWriter {
+    try SafetensorsWriter(path: path, layout: layout.shards[number].layout, replacing: replacing)
+  }
+
+}
+
+/// What a job did.
+public struct FoldJobResult: Sendable {
+  /// The figures.
+  public let report: FoldReport
+  /// The files of the output.
+  public let files: [String]
+  /// Bytes of all files of tensors.
+  public let bytesWritten: Int
+  /// Shards that an earlier run had finished.
+  public let resumedShards: Int
+}

@@ -1,0 +1,50 @@
+public import Tensors
+
+/// Why a fold of files can't be done as asked.
+public enum FoldJobError: DiagnosableError, Equatable {
+  /// A merge is asked for, and the adapter is of a kind that has no links.
+  case nothingToMerge(adapter: String, kinds: [String])
+  /// A task of a number that the job does not have.
+  case noTask(found: Int, count: Int)
+  /// Tasks of statistics that have not run, and a task that needs them.
+  case missingStatistics([Int])
+  /// Tasks that have not run, and the end of the job is asked for.
+  case missingTasks([Int])
+  /// A file that is no plan.
+  case notAPlan(path: String, problem: String)
+  /// What the plan reads is no longer what it was.
+  case changedSince(plan: String, what: String)
+
+  /// What was asked for.
+  public var failureKind: FailureKind {
+    switch self {
+    case .nothingToMerge, .noTask: .usage
+    case .notAPlan, .changedSince: .badData
+    case .missingStatistics, .missingTasks: .checkFailed
+    }
+  }
+
+  private static func list(_ tasks: [Int]) -> String {
+    "\(tasks.count == 1 ? "task" : "tasks") \(tasks.listed { "\($0)" })"
+  }
+
+  /// One line for the user.
+  public var description: String {
+    switch self {
+    case .nothingToMerge(let adapter, let kinds):
+      "\(adapter.escapedForTerminal): \(kinds.joined(separator: ", ")) has no links to merge and no "
+        + "rank to cut; leave out --method, --rank, --energy and what is stated of links"
+    case .noTask(let found, let count):
+      "no task of that number (found \(found), expected 0 to \(count - 1))"
+    case .missingStatistics(let tasks):
+      "\(FoldJobError.list(tasks)) of the statistics must run before this one"
+    case .missingTasks(let tasks):
+      "\(FoldJobError.list(tasks)) must run before the job is finished"
+    case .notAPlan(let path, let problem):
+      "\(path.escapedForTerminal): no plan of a fold (\(problem)); make one with --plan-out"
+    case .changedSince(let plan, let what):
+      "\(plan.escapedForTerminal): \(what) changed since the plan was made; make it again with "
+        + "--plan-out"
+    }
+  }
+}

@@ -1,0 +1,171 @@
+public import Adapters
+internal import ByteIO
+internal import Folding
+public import HDF5
+internal import Merging
+internal import Tensors
+
+/// An adapter of a fold, opened: what it is, how it is merged, and what it does to the base.
+public struct OpenedAdapter: Sendable {
+  /// The path it was opened by.
+  public let path: String
+  /// What its deltas are multiplied by, the fold's scale included.
+  public let weight: Double
+  /// The format it was read from.
+  public let format: String
+  /// Its structure; plain for adapters without links.
+  public let structure: Structure
+  /// The kinds of its updates, each once: "LoRA", "DoRA".
+  public let kinds: [String]
+  /// The merge method; `none` where nothing is to be merged.
+  public let method: String
+  /// Why that method, where it is not the one asked for.
+  public let reason: String?
+  /// What the reader concluded, one line each.
+  public let notes: [String]
+  /// What its base should be and is not, one line each.
+  public let warnings: [String]
+  /// The files that hold its tensors.
+  public let files: [String]
+
+  /// The SHA-256 of each of `files`.
+  let digests: [String]
+  let input: FoldInput
+  /// The merge whose factors come out of the fold itself; nil where they are known.
+  let deferred: DeferredMerge?
+
+  /// Opens one adapter, and merges it where it has to be merged first.
+  static func open(
+    _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
+    _ machine: FoldMachine
+  ) throws -> OpenedAdapter {
+    if let updates = try AdapterUpdates(path: choice.path, hdf5: machine.hdf5), !updates.isPlain {
+      return try OpenedAdapter(updates.fitted(to: base.source), choice, request, machine)
+    }
+    return try OpenedAdapter(choice, request, base, machine)
+  }
+
+  /// An adapter of a foreign format that is folded as it is.
+  private init(
+    _ updates: AdapterUpdates, _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest,
+    _ machine: FoldMachine
+  ) throws {
+    let kinds = updates.updates.map(\.kind).uniqued
+    if request.asksForMerge {
+      throw FoldJobError.nothingToMerge(adapter: choice.path, kinds: kinds)
+    }
+    path = choice.path
+    weight = choice.weight * request.scale
+    format = updates.format
+    structure = .plain
+    self.kinds = kinds
+    (method, reason) = ("none", nil)
+    notes = updates.notes
+    warnings = []
+    files = updates.files
+    digests = try OpenedAdapter.digests(of: updates.files, machine)
+    deferred = nil
+    input = FoldInput(label: choice.path, updates: updates.updates, weight: weight)
+  }
+
+  /// A ResLoRA adapter, or a plain LoRA of linear layers.
+  private init(
+    _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
+    _ machine: FoldMachine
+  ) throws {
+    let adapter = try Adapter(
+      path: choice.path, overrides: request.stated.overrides(machine.hdf5), hdf5: machine.hdf5)
+    var inputs = MergeInputs(
+      base: base.source, profile: request.profile, allowsNonFinite: request.allowsNonFinite,
+      threads: machine.threads)
+    inputs.progress = machine.mergeProgress
+    path = choice.path
+    weight = choice.weight * request.scale
+    let (chosen, why) = try MergeMethods.choose(
+      request.method, for: adapter, hasBase: true, profile: request.profile)
+    if let merge = try OpenedAdapter.stepwise(chosen, adapter, request, base) {
+      let deferred = DeferredMerge(merge, base.source)
+      self.deferred = deferred
+      input = deferred.input(label: choice.path, weight: weight)
+      (method, reason) = (chosen.name, why)
+    } else {
+      let result = try Merge(
+        method: request.method, inputs: inputs, truncation: request.truncation,
+        wantsFoldedNorms: false
+      ).run(adapter)
+      deferred = nil
+      input = FoldInput(label: choice.path, updates: result.lora.updates, weight: weight)
+      (method, reason) = (result.method, result.reason)
+    }
+    format = adapter.format
+    structure = adapter.structure
+    kinds = ["LoRA"]
+    notes = adapter.notes
+    warnings = OpenedAdapter.warnings(ofOtherBase: try adapter.blocksOfOtherBase(inputs))
+    files = adapter.files
+    digests = try OpenedAdapter.digests(of: adapter.files, machine)
+  }
+
+  private static func digests(of files: [String], _ machine: FoldMachine) throws -> [String] {
+    try Parallel.map(files.count, threads: machine.threads) { position in
+      try SHA256Hasher.digest(ofFile: files[position]).hexadecimal
+    }
+  }
+
+  /// The merge by weights that can go along with the fold: without a cut of ranks, which needs all
+  /// factors at once, and on weights that are stored as they are computed with.
+  private static func stepwise(
+    _ method: any MergeMethod.Type, _ adapter: Adapter, _ request: FoldRequest, _ base: FoldBase
+  ) throws -> StepwiseMerge? {
+    guard method == WeightBasedMerge.self, request.profile == .standard, request.truncation == nil
+    else { return nil }
+    // Every weight is needed, whatever a fold may leave out.
+    _ = try BaseMatch(
+      adapter.blocks.map(BaseMatch.Wanted.init), in: base.source, allowingUnmatched: false)
+    return try StepwiseMerge(adapter, allowsNonFinite: request.allowsNonFinite)
+  }
+
+  private static func warnings(ofOtherBase blocks: [TensorName]) -> [String] {
+    blocks.isEmpty
+      ? []
+      : [
+        "\(blocks.count) base weights are not those whose SHA-256 the adapter carries; is this the "
+          + "right base? Blocks: \(blocks.listed { "'\($0)'" })"
+      ]
+  }
+}
+
+/// What a fold may use of the machine it runs on.
+public struct FoldMachine: Sendable {
+  /// The most threads to use.
+  public var threads: Int
+  /// How HDF5 files are listed.
+  public var hdf5: HDF5Reading
+  /// Called with the bytes of the base that a merge has read and will read; an error it throws stops
+  /// the work.
+  public var mergeProgress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+
+  /// Describes a machine.
+  public init(threads: Int, hdf5: HDF5Reading = .inProcess) {
+    self.threads = threads
+    self.hdf5 = hdf5
+  }
+}
+
+extension FoldRequest.Stated {
+  /// Reads the files and collects the overrides.
+  func overrides(_ hdf5: HDF5Reading) throws -> AdapterOverrides {
+    AdapterOverrides(
+      topology: try topology.map { try TopologyFile(path: $0) }, root: root, reach: reach,
+      windows: try windows.map { try WindowsFile(path: $0, hdf5: hdf5) })
+  }
+}
+
+extension [String] {
+  /// Each element once, in the order of the first of each.
+  fileprivate var uniqued: [String] {
+    reduce(into: []) { list, element in
+      if !list.contains(element) { list.append(element) }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+internal import ByteIO
+internal import Folding
+internal import Tensors
+
+/// A plan in a file: what was asked for and what was there, from which any machine that sees the same
+/// files makes the same job again (Folding §6.2).
+public struct PlanFile: Sendable {
+  private static let format = "resloratool.fold-plan"
+  private static let version = 1
+  /// The most bytes such a file may have.
+  private static let maximumSize = 100_000_000
+
+  /// Where it lies.
+  public let path: String
+  /// What was asked for.
+  public let request: FoldRequest
+  private let fingerprint: String
+  private let inputs: JSONValue
+
+  /// Reads a plan.
+  ///
+  /// - Throws: `FoldJobError.notAPlan`, `FileError`, `SystemError`.
+  public init(path: String) throws {
+    func failure(_ problem: String) -> FoldJobError { .notAPlan(path: path, problem: problem) }
+    let text = try ReadableFile.contents(of: path, limit: PlanFile.maximumSize)
+    let tree: JSONValue
+    do { tree = try JSONValue(parsing: text) } catch { throw failure("\(error)") }
+    guard tree.object?["format"]?.string == PlanFile.format else {
+      throw failure("no format \"\(PlanFile.format)\"")
+    }
+    guard tree.object?["version"]?.number?.integer == PlanFile.version else {
+      throw failure("not of version \(PlanFile.version)")
+    }
+    guard let request = tree.object?["request"].flatMap({ FoldRequest($0) }),
+      let fingerprint = tree.object?["fingerprint"]?.string, let inputs = tree.object?["inputs"]
+    else { throw failure("its request is damaged or of another version") }
+    self.path = path
+    self.request = request
+    self.fingerprint = fingerprint
+    self.inputs = inputs
+  }
+
+  /// Opens what the plan names and checks that it is what it was.
+  ///
+  /// - Throws: `FoldJobError.changedSince`; as `FoldJob`.
+  public func job(on machine: FoldMachine) throws -> FoldJob {
+    let job = try FoldJob(request, on: machine)
+    if job.fingerprint == fingerprint { return job }
+    let parts = [("base", "the base"), ("adapters", "an adapter")]
+    let changed = parts.first { inputs.object?[$0.0] != job.inputs.object?[$0.0] }
+    throw FoldJobError.changedSince(
+      plan: path, what: changed?.1 ?? "the tool, or a file beside the adapter,")
+  }
+
+  /// Writes a job's plan.
+  ///
+  /// - Throws: `FileError`, `SystemError`.
+  public static func write(_ job: FoldJob, to path: String, replacing: Bool) throws {
+    let tasks = job.tasks
+    let text = JSONValue.members([
+      "format": .string(format),
+      "version": .integer(version),
+      "fingerprint": .string(job.fingerprint),
+      "request": job.request.json,
+      "inputs": job.inputs,
+      "output": .string(job.request.output),
+      "bytes_read": .integer(tasks.reduce(0) { $0 + $1.bytesRead }),
+      "bytes_written": .integer(tasks.reduce(0) { $0 + $1.bytesWritten }),
+      "tasks": .array(
+        tasks.enumerated().map { number, task in
+          .members([
+            "task": .integer(number), "kind": .string(task.kind.rawValue),
+            "file": .string(task.name), "bytes_read": .integer(task.bytesRead),
+            "bytes_written": .integer(task.bytesWritten),
+          ])
+        }),
+    ]).serialized(indented: true)
+    try OutputFile.write(Array((text + "\n").utf8), to: path, replacing: replacing)
+  }
+}

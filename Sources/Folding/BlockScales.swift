@@ -1,0 +1,104 @@
+internal import Tensors
+
+/// Weights in F8_E4M3 with a scale for every block of 128 x 128 elements (Folding §4.3): the weight
+/// `NAME` has the stored elements times the scale in `NAME_scale_inv`.
+struct BlockScales: Sendable {
+  /// Rows and columns of a block.
+  static let extent = 128
+  /// The largest F8_E4M3 value.
+  static let largest = 448.0
+  static let suffix = "_scale_inv"
+
+  /// The position of each weight's scales in the base.
+  private let scales: [Int: Int]
+  /// The position of the weight whose scales a tensor holds.
+  private let weights: [Int: Int]
+
+  /// Finds weights and scales that fit each other.
+  init(in base: any TensorSource) {
+    var scales: [Int: Int] = [:]
+    var weights: [Int: Int] = [:]
+    for (index, info) in base.tensors.enumerated()
+    where info.dtype == .f8E4M3 && info.shape.count == 2 {
+      guard let scale = base.index(of: TensorName(info.name.string + BlockScales.suffix)),
+        base.tensors[scale].dtype.isArithmetic,
+        base.tensors[scale].shape == BlockScales.shape(for: info.shape)
+      else { continue }
+      scales[index] = scale
+      weights[scale] = index
+    }
+    self.scales = scales
+    self.weights = weights
+  }
+
+  /// The shape of the scales of a weight.
+  static func shape(for weight: [Int]) -> [Int] { weight.map { ($0 + extent - 1) / extent } }
+
+  /// The position of a weight's scales; nil for a tensor that has none.
+  func scale(of weight: Int) -> Int? { scales[weight] }
+
+  /// The position of the weight that a tensor scales; nil for others.
+  func weight(of scale: Int) -> Int? { weights[scale] }
+
+  /// The rows of each piece of a weight: whole blocks.
+  static func tiles(of info: TensorInfo) -> [Range<Int>] {
+    let height = max(extent, RowTiles.byteCount / max(1, info.shape[1]) / extent * extent)
+    return stride(from: 0, to: info.shape[0], by: height).map {
+      $0..<min(info.shape[0], $0 + height)
+    }
+  }
+
+  /// Some rows of the scales' matrix that belong to some rows of the weight.
+  static func rows(for rows: Range<Int>) -> Range<Int> {
+    (rows.lowerBound / extent)..<((rows.upperBound + extent - 1) / extent)
+  }
+
+  /// Multiplies elements, whole rows from the begin of a block, by their blocks' scales.
+  static func apply(
+    _ scales: [Double], to values: inout [Double], columns: Int
+  ) {
+    let width = (columns + extent - 1) / extent
+    for row in 0..<(values.count / max(1, columns)) {
+      for column in 0..<columns {
+        values[row * columns + column] *= scales[row / extent * width + column / extent]
+      }
+    }
+  }
+
+  /// The scales that bring the largest element of every block to the largest F8_E4M3 value, each as
+  /// it is stored; 1 for a block of zeros.
+  static func scales(for values: [Double], columns: Int, stored dtype: DType) -> [Double] {
+    let rows = values.count / max(1, columns)
+    let shape = shape(for: [rows, columns])
+    var largest = [Double](repeating: 0, count: shape[0] * shape[1])
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let block = row / extent * shape[1] + column / extent
+        let magnitude = abs(values[row * columns + column])
+        if !(magnitude <= largest[block]) { largest[block] = magnitude }  // keeps a NaN
+      }
+    }
+    let wanted = largest.map { $0 == 0 ? 1 : $0 / BlockScales.largest }
+    return Conversion.bytes(from: wanted, dtype: dtype)
+      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+  }
+}
+
+extension BlockScales {
+  /// New values in F8_E4M3 by new scales, to nearest, and what that made of the deltas.
+  static func quantised(
+    _ values: [Double], before: [Double], _ scales: [Double], columns: Int
+  ) -> (bytes: [UInt8], figures: PieceFigures) {
+    let width = (columns + extent - 1) / extent
+    var figures = PieceFigures()
+    let bytes = values.indices.map { index in
+      let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+      let scale = scales[row / extent * width + column / extent]
+      let byte = SmallFloat.encodeE4M3(values[index] / scale)
+      let stored = SmallFloat.decode(byte, as: .f8E4M3) * scale
+      figures.add(before: before[index], wanted: values[index], stored: stored, old: before[index])
+      return byte
+    }
+    return (bytes, figures)
+  }
+}

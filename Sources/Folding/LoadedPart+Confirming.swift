@@ -1,0 +1,83 @@
+internal import Adapters
+internal import Tensors
+
+extension LoadedPart {
+  /// Computes a row again, element by element and apart from the kernels, and checks what was stored
+  /// (Folding §5.2).
+  ///
+  /// - Parameters:
+  ///   - row: the row in the part.
+  ///   - before: the row's values before the fold.
+  ///   - elements: where the row lies in `stored`.
+  /// - Throws: `FoldError.unconfirmed`; errors of reading a tensor that replaces.
+  func confirm(
+    row: Int, before: [Double], stored: UnsafeRawBufferPointer, _ elements: Range<Int>,
+    _ dtype: DType, _ rounding: FoldRounding, _ name: TensorName
+  ) throws {
+    let width = dtype.elementByteCount
+    let found = Conversion.float64(
+      from: UnsafeRawBufferPointer(
+        rebasing: stored[(elements.lowerBound * width)..<(elements.upperBound * width)]),
+      dtype: dtype)
+    try bounds(row: row, before: before)
+      .confirm(found, before: before, dtype, rounding, row: row, name)
+  }
+
+  private func bounds(row: Int, before: [Double]) throws -> RowBounds {
+    var wanted = before
+    var magnitudes = before.map(abs)
+    func add(_ delta: WeightDelta) {
+      for column in wanted.indices {
+        let (sum, magnitude) = delta.element(row, column)
+        wanted[column] += sum
+        magnitudes[column] += magnitude
+      }
+    }
+    switch operation {
+    case .product(_, let exact): add(.product(exact))
+    case .sum(let deltas): deltas.forEach(add)
+    case .rescaled(let delta, let magnitude, let columnNorms):
+      add(delta)
+      let norm = wanted.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      for column in wanted.indices {
+        let factor = columnNorms.map { magnitude[column] / $0[column] } ?? magnitude[row] / norm
+        wanted[column] *= factor
+        magnitudes[column] *= abs(factor)
+      }
+    case .replaced(let reference):
+      try apply(rows: row..<(row + 1), columns: before.count, to: &wanted)
+      _ = reference
+      magnitudes = wanted.map(abs)
+    }
+    // Sums of up to a few thousand terms in any order, far below the spacing of any stored type but
+    // float64.
+    return RowBounds(wanted: wanted, errors: magnitudes.map { $0 * 0x1p-40 })
+  }
+}
+
+extension WeightDelta {
+  /// One element, and the sum of the magnitudes of its terms.
+  fileprivate func element(_ row: Int, _ column: Int) -> (sum: Double, magnitude: Double) {
+    func product(_ factors: PlainFactors) -> (Double, Double) {
+      var (sum, magnitude) = (0.0, 0.0)
+      for j in 0..<factors.a.rows {
+        let term = factors.b[row, j] * factors.a[j, column]
+        sum += term
+        magnitude += abs(term)
+      }
+      return (sum, magnitude)
+    }
+    switch self {
+    case .product(let factors): return product(factors)
+    case .hadamard(let first, let second):
+      let (x, y) = (product(first), product(second))
+      return (x.0 * y.0, x.1 * y.1)
+    case .kronecker(let left, let right):
+      let value =
+        left[row / right.rows, column / right.columns]
+        * right[row % right.rows, column % right.columns]
+      return (value, abs(value))
+    case .dense(let matrix): return (matrix[row, column], abs(matrix[row, column]))
+    }
+  }
+}

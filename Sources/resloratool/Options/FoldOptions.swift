@@ -1,0 +1,90 @@
+public import ArgumentParser
+import FoldJobs
+public import Folding
+import Tensors
+
+extension Fold.Verification: ExpressibleByArgument {}
+
+/// What `fold` alone is asked.
+struct FoldOptions: ParsableArguments {
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "Another adapter, with the weight of its delta; may be repeated, and deltas are added in order.",
+      valueName: "path=weight"))
+  var more: [String] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Multiply all deltas by this.", valueName: "factor"))
+  var scale = 1.0
+
+  @Flag(name: .customLong("allow-unmatched"), help: "Leave out what has no base weight.")
+  var allowsUnmatched = false
+
+  @Option(
+    name: .customLong("max-shard-size"),
+    help: ArgumentHelp(
+      "Cut the output into shards of at most this size: 5GB, 500MB.", valueName: "size"))
+  var maxShardSize: ByteSize?
+
+  @Option(help: "Confirm one row of every tile in float64, or every row.")
+  var verify = Fold.Verification.sample
+
+  @Option(help: ArgumentHelp("How folded elements are rounded.", valueName: "nearest|stochastic"))
+  var rounding = RoundingChoice.nearest
+
+  @Option(help: ArgumentHelp("The seed of stochastic rounding (default: 0).", valueName: "n"))
+  var seed: UInt64?
+
+  @Flag(
+    name: .customLong("no-provenance"),
+    help: "Do not say in the output's metadata what was folded into it.")
+  var omitsProvenance = false
+
+  enum RoundingChoice: String, ExpressibleByArgument, CaseIterable {
+    case nearest, stochastic
+  }
+
+  func validate() throws {
+    guard scale.isFinite else { throw ValidationError("--scale must be finite") }
+    if seed != nil, rounding == .nearest {
+      throw ValidationError("--seed is for --rounding stochastic")
+    }
+  }
+
+  var foldRounding: FoldRounding {
+    rounding == .nearest ? .nearest : .stochastic(seed: seed ?? 0)
+  }
+
+  /// The adapters in the order in which they are named.
+  func adapters(first: String?) -> [FoldRequest.AdapterChoice] {
+    [first].compactMap { $0 }.map { FoldRequest.AdapterChoice(path: $0) }
+      + more.map(FoldOptions.choice)
+  }
+
+  /// `PATH=0.7`; a path may have an equals sign of its own.
+  private static func choice(_ text: String) -> FoldRequest.AdapterChoice {
+    guard let sign = text.lastIndex(of: "="), let weight = Double(text[text.index(after: sign)...]),
+      weight.isFinite
+    else { return FoldRequest.AdapterChoice(path: text) }
+    return FoldRequest.AdapterChoice(path: String(text[..<sign]), weight: weight)
+  }
+}
+
+/// A number of bytes with a unit of powers of 1000 or 1024: `5GB`, `512MiB`, `1000000`.
+struct ByteSize: ExpressibleByArgument {
+  let bytes: Int
+
+  init?(argument: String) {
+    let digits = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+    guard let value = Double(digits), value > 0 else { return nil }
+    let units: [String: Double] = [
+      "": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 0x1p10, "MIB": 0x1p20,
+      "GIB": 0x1p30, "TIB": 0x1p40,
+    ]
+    let unit = argument.dropFirst(digits.count).uppercased()
+    guard let factor = units[unit], value * factor >= 1, value * factor < 0x1p62 else { return nil }
+    bytes = Int(value * factor)
+  }
+}
