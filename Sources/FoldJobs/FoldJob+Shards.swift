@@ -10,9 +10,7 @@ struct KnownStatistics: Sendable {
   var byAdapter: [[BlockStatistics?]]
 
   init(_ adapters: [OpenedAdapter]) {
-    byAdapter = adapters.map { adapter in
-      [BlockStatistics?](repeating: nil, count: adapter.deferred?.merge.order.count ?? 0)
-    }
+    byAdapter = adapters.map(\.nothingKnown)
   }
 
   /// Takes over what others know.

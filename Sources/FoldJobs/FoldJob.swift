@@ -93,19 +93,25 @@ public struct FoldJob: Sendable {
 
   /// Folds everything on this machine; the output appears when all of it is verified.
   ///
-  /// A run of the same job that was killed is gone on with: shards it had finished are kept.
+  /// A run of the same job that was killed is gone on with: shards it had finished are kept, except
+  /// where an undo file is written too, which needs all of them.
   ///
-  /// - Parameter progress: called with the bytes of the base that are done; an error it throws stops
-  ///   the fold and leaves nothing.
+  /// - Parameters:
+  ///   - undo: where to write an undo file; nil for none. It has its name before the output has.
+  ///   - progress: called with the bytes of the base that are done; an error it throws stops the fold
+  ///     and leaves nothing.
   /// - Throws: `FoldError`, `FileError`, `SystemError`, errors of reading.
   public func run(
-    on machine: FoldMachine,
+    undo: String? = nil, on machine: FoldMachine,
     progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
   ) throws -> FoldJobResult {
+    let undo = try undo.map(undoWriter)
     var known = KnownStatistics(adapters)
     guard layout.isFolder else {
       let writer = try writer(0, at: request.output, replacing: request.replacing)
-      let report = try fold(0, into: writer, &known, on: machine, progress)
+      let report = try fold(
+        0, into: writer, &known, on: machine, change: undo.map(observer), progress)
+      if let undo { try finish(undo, on: machine) }
       try writer.commit()
       return FoldJobResult(report: report, files: files, bytesWritten: byteCount, resumedShards: 0)
     }
@@ -116,16 +122,16 @@ public struct FoldJob: Sendable {
     let total = base.source.byteCount
     let finisher = Finisher()
     for (number, shard) in layout.shards.enumerated() {
-      if let record = try workspace.finished(number) {
+      if undo == nil, let record = try workspace.finished(number) {
         reports.append(record.report)
         known.add(record.statistics)
         resumed += 1
       } else {
         let writer = try writer(number, at: workspace.path(of: shard.name), replacing: true)
         let before = done
-        let report = try fold(number, into: writer, &known, on: machine) {
-          try progress(FoldProgress(bytesDone: before + $0.bytesDone, bytesTotal: total))
-        }
+        let report = try fold(
+          number, into: writer, &known, on: machine, change: undo.map(observer)
+        ) { try progress(FoldProgress(bytesDone: before + $0.bytesDone, bytesTotal: total)) }
         reports.append(report)
         let record = ShardRecord(report: report, statistics: statistics(ofShard: number, known))
         // Flushing one shard goes along with folding the next.
@@ -137,6 +143,7 @@ public struct FoldJob: Sendable {
       done += shard.tensors.reduce(0) { $0 + base.source.tensors[$1].byteCount }
     }
     try finisher.finish()
+    if let undo { try finish(undo, on: machine) }
     try workspace.publish()
     return FoldJobResult(
       report: .combined(reports), files: files, bytesWritten: byteCount, resumedShards: resumed)

@@ -10,6 +10,10 @@ public enum FoldJobError: DiagnosableError, Equatable {
   case missingStatistics([Int])
   /// Tasks that have not run, and the end of the job is asked for.
   case missingTasks([Int])
+  /// An undo file is asked for, and the fold can't be taken back to the byte.
+  case noUndo(String)
+  /// The fold can't be done in place.
+  case notInPlace(String)
   /// A file that is no plan.
   case notAPlan(path: String, problem: String)
   /// What the plan reads is no longer what it was.
@@ -18,7 +22,7 @@ public enum FoldJobError: DiagnosableError, Equatable {
   /// What was asked for.
   public var failureKind: FailureKind {
     switch self {
-    case .nothingToMerge, .noTask: .usage
+    case .nothingToMerge, .noTask, .noUndo, .notInPlace: .usage
     case .notAPlan, .changedSince: .badData
     case .missingStatistics, .missingTasks: .checkFailed
     }
@@ -40,6 +44,10 @@ public enum FoldJobError: DiagnosableError, Equatable {
       "\(FoldJobError.list(tasks)) of the statistics must run before this one"
     case .missingTasks(let tasks):
       "\(FoldJobError.list(tasks)) must run before the job is finished"
+    case .noUndo(let why):
+      "no undo file can be written: \(why); leave --undo out"
+    case .notInPlace(let why):
+      "can't fold in place: \(why); name another output with -o"
     case .notAPlan(let path, let problem):
       "\(path.escapedForTerminal): no plan of a fold (\(problem)); make one with --plan-out"
     case .changedSince(let plan, let what):

@@ -34,6 +34,14 @@ public struct OpenedAdapter: Sendable {
   /// The merge whose factors come out of the fold itself; nil where they are known.
   let deferred: DeferredMerge?
 
+  /// Whether its factors come from the base's weights by a merge before the fold.
+  let needsWholeBase: Bool
+
+  /// No statistics yet, for each block of a merge that goes along.
+  var nothingKnown: [BlockStatistics?] {
+    [BlockStatistics?](repeating: nil, count: deferred?.merge.order.count ?? 0)
+  }
+
   /// Opens one adapter, and merges it where it has to be merged first.
   static func open(
     _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
@@ -65,6 +73,7 @@ public struct OpenedAdapter: Sendable {
     files = updates.files
     digests = try OpenedAdapter.digests(of: updates.files, machine)
     deferred = nil
+    needsWholeBase = false
     input = FoldInput(label: choice.path, updates: updates.updates, weight: weight)
   }
 
@@ -97,6 +106,7 @@ public struct OpenedAdapter: Sendable {
       input = FoldInput(label: choice.path, updates: result.lora.updates, weight: weight)
       (method, reason) = (result.method, result.reason)
     }
+    needsWholeBase = chosen == WeightBasedMerge.self && deferred == nil
     format = adapter.format
     structure = adapter.structure
     kinds = ["LoRA"]

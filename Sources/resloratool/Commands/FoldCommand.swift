@@ -33,10 +33,27 @@ struct FoldCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if plan.plan == nil {
+    if fold.isInPlace {
+      guard output.path == nil, plan.out == nil, plan.plan == nil, fold.undoFrom == nil else {
+        throw ValidationError(
+          "--in-place has no other output: leave out -o, --plan and --undo-from")
+      }
+    }
+    if fold.undoFrom != nil {
+      guard adapter == nil, fold.more.isEmpty, fold.undo == nil, plan.out == nil, plan.plan == nil
+      else {
+        throw ValidationError("--undo-from takes a fold back: no adapter, no plan, no --undo")
+      }
+      guard into != nil, output.path != nil else {
+        throw ValidationError("--undo-from FILE goes with --into FOLDED and -o BASE")
+      }
+    } else if plan.plan == nil {
       guard into != nil else { throw ValidationError("name the base: --into BASE") }
       guard adapter != nil || !fold.more.isEmpty else {
         throw ValidationError("name an adapter: resloratool fold ADAPTER --into BASE")
+      }
+      if fold.undo != nil, plan.out != nil {
+        throw ValidationError("--undo is for a fold on one machine, not for a plan")
       }
     } else if adapter != nil || into != nil || !fold.more.isEmpty || output.path != nil {
       throw ValidationError("a plan names adapters, base and output itself")
@@ -46,23 +63,67 @@ struct FoldCommand: ParsableCommand {
   func run() throws {
     let start = ContinuousClock.now
     if let path = plan.plan { return try run(PlanFile(path: path), start) }
+    if let path = fold.undoFrom { return try takeBack(path, start) }
     let request = try request()
-    let inputs = request.adapters.map(\.path) + [request.base, source.windows, source.topology]
-    try target.check(request.output, against: inputs)
+    let inputs = request.adapters.map(\.path) + [source.windows, source.topology]
+    try target.check(request.output, against: inputs + (fold.isInPlace ? [] : [request.base]))
+    if let undo = fold.undo { try target.check(undo, against: inputs + [request.base]) }
+    if !fold.isInPlace { try FoldJob.checkNotPending(request.base) }
     let job = try open { try FoldJob(request, on: $0) }
     try target.check(request.output, against: job.adapters.flatMap(\.files))
-    try job.checkOutput()
+    if fold.isInPlace { try job.checkInPlace() } else { try job.checkOutput() }
+    if let undo = fold.undo { try job.checkUndo(undo) }
     common.warn(job.base.warnings + job.adapters.flatMap(\.warnings))
-    var report = FoldCommandReport(job, threads: common.threadCount)
+    var report = FoldCommandReport(job, threads: common.threadCount, undoPath: fold.undo)
+    report.isInPlace = fold.isInPlace
     if let path = plan.out {
       try PlanFile.write(job, to: path, replacing: target.force)
       report.planPath = path
     } else if target.isDryRun {
-      try job.checkSpace()
+      if !fold.isInPlace { try job.checkSpace() }
+    } else if fold.isInPlace {
+      report.result = try withProgress { try runInPlace(job, $0) }
     } else {
-      report.result = try withProgress { try job.run(on: machine, progress: $0) }
+      report.result = try withProgress { try job.run(undo: fold.undo, on: machine, progress: $0) }
     }
     try finish(&report, start)
+  }
+
+  private func runInPlace(
+    _ job: FoldJob, _ progress: @escaping @Sendable (FoldProgress) throws -> Void
+  ) throws -> FoldJobResult {
+    let command = CommandLine.arguments.map(\.quotedForShell).joined(separator: " ")
+    let base = job.request.base
+    let isNew = try !FoldJob.isPending(inPlace: base)
+    do {
+      return try job.runInPlace(
+        undo: isNew ? fold.undo : nil, command: command, on: machine, progress: progress)
+    } catch {
+      if (try? FoldJob.isPending(inPlace: base)) == true {
+        StandardError.write(
+          "warning: \(base.escapedForTerminal) is half folded; run the same command again to "
+            + "finish\n")
+      }
+      throw error
+    }
+  }
+
+  /// The base out of what was folded.
+  private func takeBack(_ undo: String, _ start: ContinuousClock.Instant) throws {
+    guard let into, let path = output.path else { preconditionFailure("validated") }
+    try target.check(path, against: [into, undo])
+    try FoldJob.checkNotPending(into)
+    let job = try UnfoldJob(undo: undo, folded: into)
+    try job.check(output: path, replacing: target.force)
+    if !target.isDryRun {
+      try withProgress {
+        try job.run(to: path, replacing: target.force, on: machine, progress: $0)
+      }
+    }
+    let report = UnfoldReport(
+      job, output: path, isDryRun: target.isDryRun,
+      seconds: (ContinuousClock.now - start) / .seconds(1))
+    try common.print(report.json, report.text)
   }
 
   /// One task of a plan, or its end.
@@ -74,7 +135,7 @@ struct FoldCommand: ParsableCommand {
       return try common.print(
         .members(["task": .integer(task), "was_done_before": .bool(!isNew)]), text)
     }
-    var report = FoldCommandReport(job, threads: common.threadCount)
+    var report = FoldCommandReport(job, threads: common.threadCount, undoPath: nil)
     report.result = try job.finish()
     try finish(&report, start)
   }
@@ -128,12 +189,14 @@ struct FoldCommand: ParsableCommand {
     request.allowsNonFinite = nonFinite.isAllowed
     request.verification = fold.verify
     request.maximumShardBytes = fold.maxShardSize?.bytes
-    request.recordsProvenance = !fold.omitsProvenance
+    // In place the header stays as it is.
+    request.recordsProvenance = !fold.omitsProvenance && !fold.isInPlace
     request.replacing = target.force
     return request
   }
 
   private func outputPath(_ into: String) throws -> String {
+    if fold.isInPlace { return into }
     if let path = output.path { return path }
     let stem = try DefaultName.stem(of: into) + "-folded"
     let isFolder = try Paths.kind(of: into) == .folder || fold.maxShardSize != nil

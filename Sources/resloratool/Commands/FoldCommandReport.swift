@@ -14,12 +14,17 @@ struct FoldCommandReport {
   /// How long all took.
   var seconds = 0.0
 
+  /// Whether the base itself was overwritten.
+  var isInPlace = false
+
   private let job: FoldJob
   private let threads: Int
+  private let undoPath: String?
 
-  init(_ job: FoldJob, threads: Int) {
+  init(_ job: FoldJob, threads: Int, undoPath: String?) {
     self.job = job
     self.threads = threads
+    self.undoPath = undoPath
   }
 
   private var plan: FoldPlan { job.plan }
@@ -56,6 +61,8 @@ struct FoldCommandReport {
       "bytes_written": .integer(result?.bytesWritten ?? 0),
       "bytes_planned": .integer(job.byteCount),
       "bytes_read": .integer(job.bytesRead),
+      "in_place": .bool(isInPlace),
+      "undo": result == nil ? nil : undoPath.map(JSONValue.string),
       "plan": planPath.map(JSONValue.string),
       "tasks": planPath.map { _ in .integer(job.tasks.count) },
       "peak_memory": .integer(plan.peakMemory(threads: threads)),
@@ -124,12 +131,18 @@ struct FoldCommandReport {
         + "\(files)): \(counts); reads \(Format.bytes(job.bytesRead)) of the base, peak memory "
         + "\(Format.bytes(plan.peakMemory(threads: threads))); nothing was written\n"
     }
+    let undo = undoPath.map { "; \($0.escapedForTerminal) takes it back" } ?? ""
+    if isInPlace {
+      return lines
+        + "folded into \(job.request.base.escapedForTerminal) itself: \(plan.foldedCount) tensors, "
+        + "verified\(undo), \(Format.fixed(seconds, decimals: 2)) s\n"
+    }
     let resumed =
       result.resumedShards == 0
       ? "" : ", \(result.resumedShards) files of an earlier run kept"
     return lines
       + "wrote \(job.request.output.escapedForTerminal) (\(Format.bytes(job.byteCount))\(files)): "
-      + "\(counts), verified\(resumed), \(Format.fixed(seconds, decimals: 2)) s\n"
+      + "\(counts), verified\(resumed)\(undo), \(Format.fixed(seconds, decimals: 2)) s\n"
   }
 
   private func title(_ adapter: OpenedAdapter, _ match: BaseMatch) -> String {

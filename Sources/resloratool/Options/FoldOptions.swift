@@ -42,6 +42,23 @@ struct FoldOptions: ParsableArguments {
     help: "Do not say in the output's metadata what was folded into it.")
   var omitsProvenance = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write what is needed to take the fold back to the byte: a compressed difference.",
+      valueName: "file"))
+  var undo: String?
+
+  @Option(
+    name: .customLong("undo-from"),
+    help: ArgumentHelp(
+      "Take a fold back: --into FOLDED -o BASE, proved by hash.", valueName: "file"))
+  var undoFrom: String?
+
+  @Flag(
+    name: .customLong("in-place"),
+    help: "Overwrite the base's weights, under a journal: a crash loses nothing.")
+  var isInPlace = false
+
   enum RoundingChoice: String, ExpressibleByArgument, CaseIterable {
     case nearest, stochastic
   }
