@@ -39,7 +39,7 @@ struct FoldProblem<Kernel: FoldKernel> {
     }
   }
 
-  /// Spec, Merging §6.1 and §6.2, element by element.
+  /// Spec, Folding §3.1 and §3.3, element by element.
   mutating func foldByTheSpec() -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
     for i in 0..<rows {

@@ -47,7 +47,7 @@ typedef struct {
 /// The key of tensor number `tensor` under a seed.
 uint64_t rl_rounding_key(uint64_t seed, uint64_t tensor);
 
-// MARK: Fold (Spec, Merging §6.1, §6.2)
+// MARK: Fold (Spec, Folding §3.1, §3.3)
 
 /// What one call of a fold kernel saw; callers add the fields up in a fixed order.
 typedef struct {
@@ -96,7 +96,7 @@ void rl_bounds_f64(rl_level level, const double *before, const double *b, const 
 size_t rl_first_outside(const double *before, const double *after, const double *low,
                         const double *high, size_t count);
 
-// MARK: Store (Spec, Merging §6.1, §6.2)
+// MARK: Store (Spec, Folding §3.1, §3.3)
 
 /// New values of `count` weights, computed in float64, become stored elements with one rounding
 /// each. They are `values`, or before + deltas where `deltas` is not null; `before` holds the
