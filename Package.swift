@@ -149,7 +149,7 @@ let package = Package(
     tests(
       "FoldingTests",
       [
-        "Folding", "Merging", "Adapters", "Safetensors", "Codecs", "ByteIO", "Tensors",
+        "Folding", "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "CKernels",
         "TestSupport", "LoRATestSupport",
       ]),
     tests(

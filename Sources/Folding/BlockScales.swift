@@ -66,6 +66,12 @@ struct BlockScales: Sendable {
     }
   }
 
+  /// The distance of F8_E4M3 values around a finite one.
+  static func spacing(at value: Double) -> Double {
+    let exponent = value == 0 ? -6 : max(-6, Int(value.exponent))
+    return Double(sign: .plus, exponent: exponent - 3, significand: 1)
+  }
+
   /// The scales that bring the largest element of every block to the largest F8_E4M3 value, each as
   /// it is stored; 1 for a block of zeros.
   static func scales(for values: [Double], columns: Int, stored dtype: DType) -> [Double] {
@@ -76,7 +82,8 @@ struct BlockScales: Sendable {
       for column in 0..<columns {
         let block = row / extent * shape[1] + column / extent
         let magnitude = abs(values[row * columns + column])
-        if !(magnitude <= largest[block]) { largest[block] = magnitude }  // keeps a NaN
+        // One element that is not finite must not take the others of its block along.
+        if magnitude.isFinite, magnitude > largest[block] { largest[block] = magnitude }
       }
     }
     let wanted = largest.map { $0 == 0 ? 1 : $0 / BlockScales.largest }

@@ -170,7 +170,7 @@ struct TileWorker {
     guard run.target(part.tensor) != nil, let dtype = run.plan.output[part.tensor]?.dtype
     else { return PieceFigures() }
     let (plan, columns) = (run.plan, part.columns)
-    let before = try PartReader(plan).read(part, rows)
+    let before = loaded.compared(try PartReader(plan).read(part, rows))
     try measure(part, number, rows, run)
     var after = before
     try loaded.apply(rows: rows, columns: columns, to: &after)
@@ -210,15 +210,23 @@ struct TileWorker {
   ) throws -> PieceFigures {
     let plan = run.plan
     guard let scale = plan.scales.scale(of: part.tensor) else { return PieceFigures() }
-    let before = try PartReader(plan).read(part, rows)
+    let before = loaded.compared(try PartReader(plan).read(part, rows))
     var after = before
     try loaded.apply(rows: rows, columns: part.columns, to: &after)
     let scaleDType = plan.base.tensors[scale].dtype
     let scales = BlockScales.scales(for: after, columns: part.columns, stored: scaleDType)
     let (bytes, figures) = BlockScales.quantised(
       after, before: before, scales, columns: part.columns)
-    let offset = rows.lowerBound * part.columns
     let width = plan.base.tensors[scale].shape[1]
+    for row in FoldSample.rows(of: rows, run.verification) {
+      let place = row - rows.lowerBound
+      let (line, blocks) = (place * part.columns, place / BlockScales.extent * width)
+      try loaded.confirm(
+        row: row, before: Array(before[line..<(line + part.columns)]),
+        codes: bytes[line..<(line + part.columns)], scales: scales[blocks..<(blocks + width)],
+        plan.base.tensors[part.tensor].name)
+    }
+    let offset = rows.lowerBound * part.columns
     let scaleBytes = Conversion.bytes(from: scales, dtype: scaleDType)
     let scaleOffset = BlockScales.rows(for: rows).lowerBound * width * scaleDType.elementByteCount
     for (tensor, bytes, offset) in [(part.tensor, bytes, offset), (scale, scaleBytes, scaleOffset)]
