@@ -12,6 +12,7 @@ import argparse
 import concurrent.futures
 import os
 import queue
+import random
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -26,12 +27,17 @@ from workshop import Workshop
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def faults(counts, points):
-    """Every fault of every call, at `points` of its n; kills at three times as many."""
+def faults(counts, scenario, everything):
+    """Every fault of every call, at as many n as the scenario has points; kills at three times those."""
+    points = None if everything else scenario.points
+    generator = random.Random(scenario.name)
     for call, effects in injection.EFFECTS.items():
         for effect in (*effects, *injection.SIGNALS):
             most = points and points * (3 if effect == "SIGKILL" else 1)
-            for number in spread(counts[call], most):
+            numbers = spread(counts[call], most)
+            if scenario.threads > 1:
+                numbers = generator.sample(range(1, counts[call] + 1), len(numbers))
+            for number in numbers:
                 yield injection.Fault(call, effect, number)
 
 
@@ -86,7 +92,7 @@ def inject(workshops, scenario, tally, everything):
         finally:
             free.put(workshop)
 
-    wanted = list(faults(workshops[0].counts, None if everything else scenario.points))
+    wanted = list(faults(workshops[0].counts, scenario, everything))
     with concurrent.futures.ThreadPoolExecutor(len(workshops)) as pool:
         for fault, (was_injected, violations) in zip(wanted, pool.map(one, wanted)):
             if was_injected or violations:

@@ -6,7 +6,7 @@ import bases
 
 ONE = ("fold", "adapter", "--method", "none", "--into", "base.safetensors")
 SHARDS = ("fold", "adapter", "--method", "none", "--into", "base")
-QUIET = ("--quiet", "--json", "--threads", "1")
+QUIET = ("--quiet", "--json", "--threads")
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,12 @@ class Scenario:
     is_repeatable: bool = False
     # How many points each fault is injected at, without --all; None: all.
     points: int = 6
+    # With more than one, calls come in another order each time, and points are drawn.
+    threads: int = 1
 
     @property
     def command(self):
-        return (*self.arguments, *QUIET)
+        return (*self.arguments, *QUIET, str(self.threads))
 
 
 def plan(workshop):
@@ -84,6 +86,10 @@ ALL = (
         "shards, bw merge", bases.sharded,
         ("fold", "adapter", "--method", "bw", "--into", "base", "-o", "out"), ("out",),
         resumes="out", points=4),
+    Scenario(
+        "shards, bw merge, two threads", bases.sharded,
+        ("fold", "adapter", "--method", "bw", "--into", "base", "-o", "out"), ("out",),
+        resumes="out", points=2, threads=2),
     Scenario(
         "in place, one file", bases.small, (*ONE, "--in-place"), ("base.safetensors",),
         in_place="base.safetensors"),
