@@ -229,16 +229,25 @@ enum SystemCalls {
   }
 
   /// Exchanges two paths in one step; false where the file system can't.
-  static func exchange(_ first: String, _ second: String) -> Bool {
+  static func exchange(_ first: String, _ second: String) throws(SystemError) -> Bool {
     #if canImport(Darwin)
-      return renamex_np(first, second, UInt32(RENAME_SWAP)) == 0
+      let result = renamex_np(first, second, UInt32(RENAME_SWAP))
     #else
-      return rl_rename(first, second, 2) == 0
+      let result = rl_rename(first, second, 2)
     #endif
+    if result == 0 { return true }
+    if errno == EINVAL || errno == ENOSYS || errno == ENOTSUP { return false }
+    throw .current("rename to", second)
   }
 
+  /// Removes what is only in the way: a failure leaves it for the next run.
   static func remove(_ path: String) {
     _ = unlink(path)
+  }
+
+  /// Removes a file that must be gone.
+  static func removeForGood(_ path: String) throws(SystemError) {
+    if unlink(path) != 0, errno != ENOENT { throw .current("remove", path) }
   }
 
   static func makeFolder(_ path: String, reportedPath: String) throws(SystemError) {

@@ -16,11 +16,12 @@ extension FoldJob {
     try InPlaceJournal.pending(for: base) != nil
   }
 
-  /// Refuses a base that is half folded.
+  /// Refuses paths that are half folded, or lie in a folder that is: a command that reads them calls
+  /// this first.
   ///
   /// - Throws: `InPlaceError.pending`.
-  public static func checkNotPending(_ path: String) throws {
-    try InPlaceJournal.check(path)
+  public static func checkNotPending(_ paths: [String]) throws {
+    for path in paths { try InPlaceJournal.check(path) }
   }
 
   /// Overwrites the base's weights; safe against a crash at any point: the same job run again goes

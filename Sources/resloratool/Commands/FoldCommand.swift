@@ -68,11 +68,13 @@ struct FoldCommand: ParsableCommand {
     let inputs = request.adapters.map(\.path) + [source.windows, source.topology]
     try target.check(request.output, against: inputs + (fold.isInPlace ? [] : [request.base]))
     if let undo = fold.undo { try target.check(undo, against: inputs + [request.base]) }
-    if !fold.isInPlace { try FoldJob.checkNotPending(request.base) }
+    // A fold in place that was interrupted is gone on with; its undo file is complete.
+    let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
+    if !isResumed { try FoldJob.checkNotPending([request.base]) }
     let job = try open { try FoldJob(request, on: $0) }
     try target.check(request.output, against: job.adapters.flatMap(\.files))
     if fold.isInPlace { try job.checkInPlace() } else { try job.checkOutput() }
-    if let undo = fold.undo { try job.checkUndo(undo) }
+    if let undo = fold.undo, !isResumed { try job.checkUndo(undo) }
     common.warn(job.base.warnings + job.adapters.flatMap(\.warnings))
     var report = FoldCommandReport(job, threads: common.threadCount, undoPath: fold.undo)
     report.isInPlace = fold.isInPlace
@@ -82,7 +84,7 @@ struct FoldCommand: ParsableCommand {
     } else if target.isDryRun {
       if !fold.isInPlace { try job.checkSpace() }
     } else if fold.isInPlace {
-      report.result = try withProgress { try runInPlace(job, $0) }
+      report.result = try withProgress { try runInPlace(job, isResumed: isResumed, $0) }
     } else {
       report.result = try withProgress { try job.run(undo: fold.undo, on: machine, progress: $0) }
     }
@@ -90,20 +92,22 @@ struct FoldCommand: ParsableCommand {
   }
 
   private func runInPlace(
-    _ job: FoldJob, _ progress: @escaping @Sendable (FoldProgress) throws -> Void
+    _ job: FoldJob, isResumed: Bool,
+    _ progress: @escaping @Sendable (FoldProgress) throws -> Void
   ) throws -> FoldJobResult {
     let command = CommandLine.arguments.map(\.quotedForShell).joined(separator: " ")
     let base = job.request.base
-    let isNew = try !FoldJob.isPending(inPlace: base)
     do {
       return try job.runInPlace(
-        undo: isNew ? fold.undo : nil, command: command, on: machine, progress: progress)
+        undo: isResumed ? nil : fold.undo, command: command, on: machine, progress: progress)
     } catch {
-      if (try? FoldJob.isPending(inPlace: base)) == true {
-        StandardError.write(
-          "warning: \(base.escapedForTerminal) is half folded; run the same command again to "
-            + "finish\n")
+      guard (try? FoldJob.isPending(inPlace: base)) == true else { throw error }
+      let remains =
+        "\(base.escapedForTerminal) is half folded; run the same command again to finish"
+      if let interruption = error as? Interruption {
+        throw Interruption(number: interruption.number, remains: remains)
       }
+      StandardError.write("warning: \(remains)\n")
       throw error
     }
   }
@@ -112,7 +116,7 @@ struct FoldCommand: ParsableCommand {
   private func takeBack(_ undo: String, _ start: ContinuousClock.Instant) throws {
     guard let into, let path = output.path else { preconditionFailure("validated") }
     try target.check(path, against: [into, undo])
-    try FoldJob.checkNotPending(into)
+    try FoldJob.checkNotPending([into])
     let job = try UnfoldJob(undo: undo, folded: into)
     try job.check(output: path, replacing: target.force)
     if !target.isDryRun {
@@ -128,6 +132,7 @@ struct FoldCommand: ParsableCommand {
 
   /// One task of a plan, or its end.
   private func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
+    try FoldJob.checkNotPending([file.request.base])
     let job = try open { try file.job(on: $0) }
     if let task = plan.task {
       let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
@@ -145,7 +150,14 @@ struct FoldCommand: ParsableCommand {
   ) throws {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     common.warn(report.warnings)
-    try common.print(report.json, report.text)
+    do {
+      try common.print(report.json, report.text)
+    } catch where fold.isInPlace && report.result != nil {
+      // Whoever runs it again for want of an answer folds twice.
+      StandardError.write(
+        "warning: \(report.base.escapedForTerminal) is folded; do not run the command again\n")
+      throw error
+    }
   }
 
   private var machine: FoldMachine { FoldMachine(threads: common.threadCount, hdf5: .isolated) }
