@@ -18,7 +18,8 @@ import Testing
     let loaded: LoadedPart
     let before: [Double]
     let stored: [UInt8]
-    let (rows, columns) = (9, 37)
+    let rows = 9
+    let columns = 37
 
     init(_ kind: String, _ dtype: DType) throws {
       let base = try MemoryTensorSource.random([("a.weight", dtype, [rows, columns])])

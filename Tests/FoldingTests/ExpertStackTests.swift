@@ -6,7 +6,9 @@ import Testing
 
 /// Folds into single experts of stacked weights.
 @Suite struct ExpertStackTests {
-  private let (experts, rows, columns) = (5, 12, 18)
+  private let experts = 5
+  private let rows = 12
+  private let columns = 18
 
   private func update(
     _ kind: TestUpdate.Kind, _ expert: Int, seed: UInt64 = 5, module: TensorName = "experts"

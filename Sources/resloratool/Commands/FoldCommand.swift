@@ -47,6 +47,9 @@ struct FoldCommand: ParsableCommand {
       guard into != nil, output.path != nil else {
         throw ValidationError("--undo-from FILE goes with --into FOLDED and -o BASE")
       }
+      guard !statesSettings else {
+        throw ValidationError("--undo-from gives the base back as it was: leave out other options")
+      }
     } else if plan.plan == nil {
       guard into != nil else { throw ValidationError("name the base: --into BASE") }
       guard adapter != nil || !fold.more.isEmpty else {
@@ -57,7 +60,17 @@ struct FoldCommand: ParsableCommand {
       }
     } else if adapter != nil || into != nil || !fold.more.isEmpty || output.path != nil {
       throw ValidationError("a plan names adapters, base and output itself")
+    } else if statesSettings || fold.undo != nil || target.force || target.isDryRun {
+      throw ValidationError("a plan has its settings in it: leave out other options")
     }
+  }
+
+  /// Whether anything is asked that decides the result, beside paths.
+  private var statesSettings: Bool {
+    let isMerging =
+      merge.method != nil || merge.compat != .standard || merge.truncation != nil
+      || source.areGiven
+    return isMerging || fold.statesSettings || target.dtype != nil || nonFinite.isAllowed
   }
 
   func run() throws {

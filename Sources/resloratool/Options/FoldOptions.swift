@@ -70,6 +70,12 @@ struct FoldOptions: ParsableArguments {
     }
   }
 
+  /// Whether anything is asked that decides the result, beside paths.
+  var statesSettings: Bool {
+    scale != 1 || allowsUnmatched || maxShardSize != nil || verify != .sample
+      || rounding != .nearest || omitsProvenance
+  }
+
   var foldRounding: FoldRounding {
     rounding == .nearest ? .nearest : .stochastic(seed: seed ?? 0)
   }

@@ -1,0 +1,294 @@
+import Adapters
+import ByteIO
+import FoldJobs
+import Folding
+import LoRATestSupport
+import Merging
+import Safetensors
+import Tensors
+import TestSupport
+import Testing
+
+/// Merges by weights whose factors come out of the pass that folds (Folding §3.4).
+@Suite struct DeferredFoldTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let fixture: String
+    let shards: Int
+    let isReversed: Bool
+    var testDescription: String {
+      "\(fixture), \(shards) shards\(isReversed ? ", chains backwards" : "")"
+    }
+  }
+
+  static let cases = [
+    "synthetic/is-basic", "synthetic/is-tree", "synthetic/ms-pre2", "synthetic/ms-all",
+    "synthetic/is-root-none",
+  ].flatMap { fixture in
+    [(1, false), (2, false), (3, true), (50, true), (4, false)].map {
+      Case(fixture: fixture, shards: $0.0, isReversed: $0.1)
+    }
+  }
+
+  /// A fixture's base in so many shards, layer after layer or the last one first.
+  private struct Sharded {
+    let folder = TemporaryFolder()
+    let fixture: FixtureCase
+    let source: SafetensorsFile
+    let base: String
+
+    init(_ test: Case) throws {
+      fixture = FixtureCase(test.fixture)
+      source = try SafetensorsFile(path: fixture.basePath)
+      base = folder.folder("base")
+      var order = source.tensors.indices.sorted { source.tensors[$0].name < source.tensors[$1].name }
+      if test.isReversed { order.reverse() }
+      let count = min(test.shards, order.count)
+      var map: [String] = []
+      for shard in 0..<count {
+        let own = order.indices.filter { $0 * count / order.count == shard }.map { order[$0] }
+        let name = "shard-\(100 + shard).safetensors"
+        let tensors = try own.map { (source.tensors[$0], try source.bytes(of: $0)) }
+        try SafetensorsWriter.write(
+          MemoryTensorSource(label: name, tensors: tensors), metadata: [],
+          to: Paths.join(base, name), replacing: false)
+        map += tensors.map { "\"\($0.0.name)\": \"\(name)\"" }
+      }
+      try folder.write(
+        text: "{\"weight_map\": {\(map.joined(separator: ","))}}",
+        to: "base/model.safetensors.index.json")
+    }
+
+    func request(_ output: String = "out") throws -> FoldRequest {
+      var request = FoldRequest(
+        adapters: [.init(path: fixture.adapterPath)], base: base, output: folder.file(output))
+      request.method = "bw"
+      request.stated.root = try fixture.expected()["root"]?.string.flatMap(RootRule.init(rawValue:))
+      return request
+    }
+
+    /// The weights that merge and fold, one after the other, give.
+    func expected() throws -> FoldedTensors {
+      let root = try fixture.expected()["root"]?.string.flatMap(RootRule.init(rawValue:))
+      let adapter = try Adapter(
+        path: fixture.adapterPath, overrides: AdapterOverrides(root: root))
+      let lora = try Merge(method: "bw", inputs: MergeInputs(base: source)).run(adapter).lora
+      let plan = try FoldPlan(base: source, lora: lora, allowingUnmatched: false)
+      let sink = MemorySink(plan.tensors)
+      _ = try Fold(threads: 1).run(plan, into: sink)
+      return FoldedTensors(
+        bytes: Dictionary(
+          uniqueKeysWithValues: plan.tensors.indices.map { (plan.tensors[$0].name, sink.bytes(of: $0)) }))
+    }
+
+    func found(_ output: String) throws -> FoldedTensors {
+      let source = try FoldBase(path: output).source
+      return FoldedTensors(
+        bytes: Dictionary(
+          uniqueKeysWithValues: try source.tensors.indices.map {
+            (source.tensors[$0].name, try source.bytes(of: $0))
+          }))
+    }
+  }
+
+  private struct FoldedTensors: Equatable {
+    let bytes: [TensorName: [UInt8]]
+  }
+
+  @Test("one pass gives what merging and then folding gives, to the bit", arguments: cases)
+  func onePass(_ test: Case) throws {
+    let made = try Sharded(test)
+    let request = try made.request()
+    for threads in [1, 3] {
+      var request = request
+      request.output = made.folder.file("out\(threads)")
+      let machine = FoldMachine(threads: threads)
+      let job = try FoldJob(request, on: machine)
+      #expect(job.adapters[0].method == "bw")
+      _ = try job.run(on: machine)
+      #expect(try made.found(request.output) == made.expected())
+      let once = made.source.tensors.reduce(0) { $0 + $1.byteCount }
+      #expect(job.bytesRead >= once)
+      if test.shards == 1 { #expect(job.bytesRead == once, "one shard is read once") }
+      // The norms of earlier blocks of a chain that stands backwards are read ahead of them.
+      if test.isReversed { #expect(job.bytesRead > once) }
+    }
+  }
+
+  @Test("tasks give the same, statistics first, in any order and twice", arguments: cases)
+  func tasks(_ test: Case) throws {
+    if test.shards == 50 && test.fixture != "synthetic/ms-pre2" { return }
+    let made = try Sharded(test)
+    let path = made.folder.file("plan.json")
+    let request = try made.request()
+    try PlanFile.write(FoldJob(request, on: JobCase.machine), to: path, replacing: false)
+    func job() throws -> FoldJob { try PlanFile(path: path).job(on: JobCase.machine) }
+    let tasks = try job().tasks
+    let (statistics, folds) = (
+      tasks.indices.filter { tasks[$0].kind == .statistics },
+      tasks.indices.filter { tasks[$0].kind == .fold }
+    )
+    #expect(statistics.count == (try FoldBase(path: made.base).shards.count))
+    #expect(statistics.max() ?? 0 < folds.min() ?? 0)
+    for task in statistics.dropFirst().reversed() {
+      #expect(try job().run(task: task, on: JobCase.machine))
+    }
+    // Not before all statistics are there.
+    #expect(throws: FoldJobError.missingStatistics([0])) {
+      try job().run(task: folds[0], on: JobCase.machine)
+    }
+    #expect(try job().run(task: 0, on: JobCase.machine))
+    #expect(try !job().run(task: 0, on: JobCase.machine))
+    #expect(throws: FoldJobError.missingTasks(folds)) { try job().finish() }
+    for task in folds.reversed() {
+      #expect(try job().run(task: task, on: JobCase.machine))
+      #expect(try !job().run(task: task, on: JobCase.machine))
+    }
+    _ = try job().finish()
+    #expect(try made.found(request.output) == made.expected())
+    // And so does one run.
+    let whole = try made.request("whole")
+    _ = try FoldJob(whole, on: JobCase.machine).run(on: JobCase.machine)
+    for name in try Paths.entries(of: request.output) {
+      #expect(
+        try FileSystem.contents(Paths.join(request.output, name))
+          == FileSystem.contents(Paths.join(whole.output, name)), "\(name)")
+    }
+  }
+
+  @Test("a killed fold goes on with the statistics of its shards")
+  func resumed() throws {
+    let made = try Sharded(Case(fixture: "synthetic/is-basic", shards: 4, isReversed: true))
+    let request = try made.request()
+    let job = try FoldJob(request, on: JobCase.machine)
+    for task in 0..<4 { _ = try job.run(task: task, on: JobCase.machine) }
+    for task in [4, 6] { _ = try job.run(task: task, on: JobCase.machine) }
+    let result = try FoldJob(request, on: JobCase.machine).run(on: JobCase.machine)
+    #expect(result.resumedShards == 2)
+    #expect(try made.found(request.output) == made.expected())
+  }
+
+  @Test("it joins with a plain adapter, an undo file, and a change of dtype")
+  func together() throws {
+    let made = try Sharded(Case(fixture: "synthetic/is-basic", shards: 3, isReversed: true))
+    let undo = made.folder.file("undo")
+    let request = try made.request()
+    _ = try FoldJob(request, on: JobCase.machine).run(undo: undo, on: JobCase.machine)
+    let back = made.folder.file("back")
+    try UnfoldJob(undo: undo, folded: request.output)
+      .run(to: back, replacing: false, on: JobCase.machine)
+    for name in try Paths.entries(of: made.base) {
+      #expect(
+        try FileSystem.contents(Paths.join(back, name))
+          == FileSystem.contents(Paths.join(made.base, name)), "\(name)")
+    }
+    var wide = try made.request("wide")
+    wide.dtype = .f64
+    _ = try FoldJob(wide, on: JobCase.machine).run(on: JobCase.machine)
+    // float64 of the merge and of the weights, not of the rounded fold.
+    let folded = try FoldBase(path: wide.output).source
+    let narrow = try made.expected()
+    for (index, info) in folded.tensors.enumerated() where info.dtype == .f64 {
+      let before = try #require(made.source.index(of: info.name))
+      let dtype = made.source.tensors[before].dtype
+      let rounded = Conversion.bytes(from: try folded.float64(of: index), dtype: dtype)
+      #expect(rounded == narrow.bytes[info.name], "\(info.name)")
+    }
+  }
+
+  @Test("merging twice in one fold adds both")
+  func twice() throws {
+    let made = try Sharded(Case(fixture: "synthetic/is-basic", shards: 3, isReversed: true))
+    var request = try made.request()
+    request.adapters = [
+      .init(path: made.fixture.adapterPath, weight: 0.5),
+      .init(path: made.fixture.adapterPath, weight: 0.5),
+    ]
+    _ = try FoldJob(request, on: JobCase.machine).run(on: JobCase.machine)
+    let (found, wanted) = (try made.found(request.output), try made.expected())
+    for (index, info) in made.source.tensors.enumerated() where info.dtype == .f32 {
+      _ = index
+      let (one, other) = (
+        try #require(found.bytes[info.name]), try #require(wanted.bytes[info.name])
+      )
+      let isFine = zip(Self.floats(one), Self.floats(other)).allSatisfy {
+        abs($0 - $1) <= 2e-7 * max(1, abs($1))
+      }
+      #expect(isFine, "\(info.name)")
+    }
+  }
+
+  private static func floats(_ bytes: [UInt8]) -> [Double] {
+    bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: .f32) }
+  }
+
+  @Test("a tied output layer that is stored twice is measured once")
+  func tied() throws {
+    // The last block of a chain is the output layer.
+    let made = try Sharded(Case(fixture: "synthetic/is-basic", shards: 1, isReversed: false))
+    let weight = "model.layers.4.self_attn.q_proj.weight"
+    let index = try #require(made.source.index(of: TensorName(weight)))
+    let base = made.folder.folder("tied")
+    var tensors = try made.source.tensors.indices.filter {
+      made.source.tensors[$0].name != "model.embed_tokens.weight"
+    }.map { (made.source.tensors[$0], try made.source.bytes(of: $0)) }
+    let info = made.source.tensors[index]
+    tensors.append(
+      (
+        try TensorInfo(name: "model.embed_tokens.weight", dtype: info.dtype, shape: info.shape),
+        try made.source.bytes(of: index)
+      ))
+    // An adapter may call any linear layer a block; here the tie names one of its weights.
+    let ties = [TiedTensors(embedding: "model.embed_tokens.weight", output: TensorName(weight))]
+    let source = MemoryTensorSource(label: "tied", tensors: tensors)
+    let adapter = try Adapter(path: made.fixture.adapterPath)
+    let lora = try Merge(method: "bw", inputs: MergeInputs(base: source)).run(adapter).lora
+    let plan = try FoldPlan(
+      base: source, inputs: [FoldInput(label: "x", updates: lora.updates)],
+      settings: FoldSettings(ties: ties))
+    let sink = MemorySink(plan.tensors)
+    _ = try Fold(threads: 2).run(plan, into: sink)
+    let last = plan.tensors.count - 1
+    let other = try #require(plan.tensors.firstIndex { $0.name == TensorName(weight) })
+    #expect(sink.bytes(of: last) == sink.bytes(of: other))
+    _ = base
+  }
+
+  @Test("statistics on 8-bit weights are refused by name")
+  func quantised() throws {
+    let fixture = FixtureCase("synthetic/is-basic")
+    let source = try SafetensorsFile(path: fixture.basePath)
+    let folder = TemporaryFolder()
+    let tensors = try source.tensors.indices.flatMap { index -> [(TensorInfo, [UInt8])] in
+      let info = source.tensors[index]
+      guard info.name.string.hasSuffix("q_proj.weight") else {
+        return [(info, try source.bytes(of: index))]
+      }
+      return [
+        (
+          try TensorInfo(name: info.name, dtype: .f8E4M3, shape: info.shape),
+          [UInt8](repeating: 0x30, count: info.elementCount)
+        ),
+        (
+          try TensorInfo(
+            name: TensorName("\(info.name)_scale_inv"), dtype: .f32,
+            shape: info.shape.map { ($0 + 127) / 128 }), Conversion.bytes(from: [0.1], dtype: .f32)
+        ),
+      ]
+    }
+    let path = folder.file("base.safetensors")
+    try SafetensorsWriter.write(
+      MemoryTensorSource(label: "x", tensors: tensors), metadata: [], to: path, replacing: false)
+    var request = FoldRequest(
+      adapters: [.init(path: fixture.adapterPath)], base: path,
+      output: folder.file("out.safetensors"))
+    request.method = "bw"
+    let error = #expect(throws: BaseMatchError.self) {
+      try FoldJob(request, on: JobCase.machine)
+    }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("q_proj.weight"))
+    // Without statistics it is folded.
+    request.method = "none"
+    _ = try FoldJob(request, on: JobCase.machine).run(on: JobCase.machine)
+    #expect(folder.entries.contains("out.safetensors"))
+  }
+}
