@@ -152,10 +152,12 @@ struct FoldCommand: ParsableCommand {
     common.warn(report.warnings)
     do {
       try common.print(report.json, report.text)
-    } catch where fold.isInPlace && report.result != nil {
+    } catch {
       // Whoever runs it again for want of an answer folds twice.
-      StandardError.write(
-        "warning: \(report.base.escapedForTerminal) is folded; do not run the command again\n")
+      if fold.isInPlace, report.result != nil {
+        StandardError.write(
+          "warning: \(report.base.escapedForTerminal) is folded; do not run the command again\n")
+      }
       throw error
     }
   }
