@@ -193,6 +193,18 @@ enum SystemCalls {
     #endif
   }
 
+  /// Makes two ranges of whole blocks share them; false where that can't be done.
+  static func clone(
+    from source: Int32, at sourceOffset: Int, to target: Int32, at targetOffset: Int, count: Int
+  ) -> Bool {
+    #if os(Linux)
+      return rl_clone_range(
+        source, UInt64(sourceOffset), UInt64(count), target, UInt64(targetOffset)) == 0
+    #else
+      return false
+    #endif
+  }
+
   /// Renames; where `replacing` is false, an existing target is left alone and the result is false.
   static func move(_ source: String, _ target: String, replacing: Bool) throws(SystemError)
     -> Bool

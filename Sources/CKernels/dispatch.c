@@ -60,16 +60,41 @@ rl_level rl_best_level(void) {
 #define RL_DISPATCH(name, ...) (void)level; return name##_baseline(__VA_ARGS__);
 #endif
 
-#define RL_FOLD(name, storage, accumulator)                                              \
+uint64_t rl_rounding_key(uint64_t seed, uint64_t tensor) { return rl_random(seed, tensor); }
+
+#define RL_FOLD(name, stochastic, storage, accumulator)                                  \
   void name(rl_level level, storage *w, size_t rows, size_t columns, const accumulator *b, \
-            const accumulator *a, size_t rank, rl_fold_statistics *s) {                  \
-    RL_DISPATCH(name, w, rows, columns, b, a, rank, s)                                   \
+            const accumulator *a, size_t rank, const rl_rounding *rounding,              \
+            rl_fold_statistics *s) {                                                     \
+    uint64_t key = rounding ? rounding->key : 0, first = rounding ? rounding->first : 0; \
+    if (rounding) {                                                                      \
+      RL_DISPATCH(stochastic, w, rows, columns, b, a, rank, key, first, s)               \
+    } else {                                                                             \
+      RL_DISPATCH(name, w, rows, columns, b, a, rank, key, first, s)                     \
+    }                                                                                    \
   }
 
-RL_FOLD(rl_fold_bf16, uint16_t, float)
-RL_FOLD(rl_fold_f16, uint16_t, float)
-RL_FOLD(rl_fold_f32, float, double)
-RL_FOLD(rl_fold_f64, double, double)
+RL_FOLD(rl_fold_bf16, rl_fold_bf16_stochastic, uint16_t, float)
+RL_FOLD(rl_fold_f16, rl_fold_f16_stochastic, uint16_t, float)
+RL_FOLD(rl_fold_f32, rl_fold_f32_stochastic, float, double)
+RL_FOLD(rl_fold_f64, rl_fold_f64, double, double)
+
+#define RL_STORE(name, stochastic, storage)                                              \
+  void name(rl_level level, storage *target, const double *before, const double *values, \
+            const double *deltas, size_t count, const rl_rounding *rounding,             \
+            rl_fold_statistics *s) {                                                     \
+    uint64_t key = rounding ? rounding->key : 0, first = rounding ? rounding->first : 0; \
+    if (rounding) {                                                                      \
+      RL_DISPATCH(stochastic, target, before, values, deltas, count, key, first, s)      \
+    } else {                                                                             \
+      RL_DISPATCH(name, target, before, values, deltas, count, key, first, s)            \
+    }                                                                                    \
+  }
+
+RL_STORE(rl_store_f64, rl_store_f64, double)
+RL_STORE(rl_store_f32, rl_store_f32_stochastic, float)
+RL_STORE(rl_store_f16, rl_store_f16_stochastic, uint16_t)
+RL_STORE(rl_store_bf16, rl_store_bf16_stochastic, uint16_t)
 
 #define RL_PACK(name, type)                                                              \
   void name(const double *a, type *packed, size_t rank, size_t columns) {                \

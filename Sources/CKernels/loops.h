@@ -3,13 +3,16 @@
 #define RL_JOIN2(name, level) name##_##level
 #define RL_JOIN(name, level) RL_JOIN2(name, level)
 #define RL_NAME(name) RL_JOIN(name, LEVEL)
+#define RL_INLINE static inline __attribute__((always_inline))
 
 #ifndef RL_ROWS
 #define RL_ROWS 4
 #define RL_F64_PANEL 16
 #endif
 
+#include "stochastic.h"
 #include "fold.h"
+#include "store.h"
 
 static void RL_NAME(rl_bounds_f64)(const double *before, const double *b, const double *a,
                                    size_t rank, size_t columns, double unit, double *low,
@@ -82,3 +85,4 @@ static double RL_NAME(rl_dot_f64)(const double *x, const double *y, size_t count
 }
 
 #undef RL_NAME
+#undef RL_INLINE

@@ -61,3 +61,11 @@ static inline uint16_t rl_one_f64_to_f16(double x) {
   uint64_t bounded = u >= rl_bits64(65520.0) ? 0x7c00u : finite;
   return (uint16_t)((u > 0x7ff0000000000000u ? nan : bounded) | sign);
 }
+
+/// Output number `index` of SplitMix64 (Steele, Lea and Flood, 2014) with `key` as its seed.
+static inline uint64_t rl_random(uint64_t key, uint64_t index) {
+  uint64_t z = key + (index + 1) * 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}

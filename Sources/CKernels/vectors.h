@@ -15,6 +15,9 @@ RL_VECTOR_TYPE(rl_f64x8, double, 8);
 RL_VECTOR_TYPE(rl_u64x8, uint64_t, 8);
 RL_VECTOR_TYPE(rl_i64x8, int64_t, 8);
 RL_VECTOR_TYPE(rl_f32x8, float, 8);
+RL_VECTOR_TYPE(rl_u32x8, uint32_t, 8);
+RL_VECTOR_TYPE(rl_i32x8, int32_t, 8);
+RL_VECTOR_TYPE(rl_u16x8, uint16_t, 8);
 #if defined(__x86_64__)
 RL_VECTOR_TYPE(rl_f16x16, _Float16, 16);
 #endif
@@ -28,20 +31,28 @@ RL_VECTOR_TYPE(rl_f16x16, _Float16, 16);
 #define RL_BITS(accumulator) rl_bits_##accumulator
 #define RL_LANES(accumulator) (64 / sizeof(accumulator))
 
-/// The figures of a fold by column modulo RL_PANEL.
-#define RL_FIGURES_TYPE(accumulator, counter)   \
-  typedef struct {                              \
-    double delta2[RL_PANEL], residual2[RL_PANEL]; \
-    counter same[RL_PANEL];                     \
-    uint64_t overflowed;                        \
-  } rl_figures_##accumulator
+/// The figures of the units of a fold that lie at one place of their panels.
+typedef struct {
+  rl_f64x16 delta2, residual2;
+  rl_u32x16 same;
+} rl_figures_float;
 
-RL_FIGURES_TYPE(float, uint32_t);
-RL_FIGURES_TYPE(double, uint64_t);
+typedef struct {
+  rl_f64x8 delta2, residual2;
+  rl_u64x8 same;
+} rl_figures_double;
+
 #define RL_FIGURES(accumulator) rl_figures_##accumulator
+
+/// The figures of a store by index modulo eight.
+typedef struct {
+  rl_f64x8 delta2, residual2;
+  rl_u64x8 same, overflowed;
+} rl_figures_store;
 
 /// How many columns' part of `a` stays in the first-level cache while all rows pass.
 static inline size_t rl_column_block(size_t rank, size_t size) {
   size_t fitting = (32u << 10) / ((rank ? rank : 1) * size);
-  return fitting < RL_PANEL ? RL_PANEL : fitting > 512 ? 512 : fitting / RL_PANEL * RL_PANEL;
+  size_t unit = RL_PANEL / 2;
+  return fitting < unit ? unit : fitting > 512 ? 512 : fitting / unit * unit;
 }

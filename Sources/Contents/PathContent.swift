@@ -9,6 +9,8 @@ public import Tensors
 public enum PathContent: Sendable {
   /// An adapter.
   case adapter(Adapter)
+  /// An adapter that is no plain LoRA of linear layers: what it does to a base.
+  case updates(AdapterUpdates)
   /// Tensors that are no adapter.
   case checkpoint(Checkpoint)
   /// Captured inputs of an adapter's linears.
@@ -47,7 +49,12 @@ public enum PathContent: Sendable {
 
   package init(_ probe: InputProbe, overrides: AdapterOverrides = AdapterOverrides()) throws {
     switch try ContentKind(of: probe) {
-    case .adapter: self = .adapter(try Adapter(probe, overrides: overrides))
+    case .adapter:
+      if let updates = try AdapterUpdates(probe), !updates.isPlain {
+        self = .updates(updates)
+      } else {
+        self = .adapter(try Adapter(probe, overrides: overrides))
+      }
     case .activations: self = .activations(try ActivationFile(probe, check: .throwing))
     case .windows: self = .windows(try WindowsFile(probe))
     case .checkpoint: self = .checkpoint(try Checkpoint(probe))
@@ -60,6 +67,7 @@ extension PathContent {
   public var files: [String] {
     switch self {
     case .adapter(let adapter): adapter.files
+    case .updates(let updates): updates.files
     case .activations(let file): [file.label]
     case .windows(let file): [file.path]
     case .checkpoint(let checkpoint): checkpoint.paths

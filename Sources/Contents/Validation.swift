@@ -41,7 +41,9 @@ public struct Validation: Sendable {
       switch try ContentKind(of: probe) {
       case .adapter(let type):
         format = type.name
-        try Validation.adapter(probe, type, elements)
+        if try !Validation.foreign(probe, elements), !check.hasErrors {
+          try Validation.adapter(probe, type, elements)
+        }
       case .activations:
         let file = try ActivationFile(probe, check: check)
         format = file.format
@@ -60,6 +62,15 @@ public struct Validation: Sendable {
     self.path = path
     self.format = format
     violations = check.violations
+  }
+
+  /// Checks an adapter that only a fold takes.
+  private static func foreign(_ probe: InputProbe, _ elements: ElementCheck) throws -> Bool {
+    let check = elements.check
+    let found = try check.attempt(nil) { try AdapterUpdates(probe) }
+    guard let updates = found ?? nil, !updates.isPlain else { return false }
+    try elements.read(updates.tensors, rule: "Updates §1")
+    return true
   }
 
   private static func adapter(

@@ -90,28 +90,28 @@ public struct OpenedAdapter: Sendable {
     inputs.progress = machine.mergeProgress
     path = choice.path
     weight = choice.weight * request.scale
-    let (chosen, why) = try MergeMethods.choose(
-      request.method, for: adapter, hasBase: true, profile: request.profile)
-    if let merge = try OpenedAdapter.stepwise(chosen, adapter, request, base) {
-      let deferred = DeferredMerge(merge, base.source)
+    let merge = Merge(method: request.method, inputs: inputs, truncation: request.truncation)
+    if let (stepwise, why) = try merge.stepwise(adapter) {
+      // Every weight is needed, whatever a fold may leave out.
+      _ = try BaseMatch(
+        adapter.blocks.map(BaseMatch.Wanted.init), in: base.source, allowingUnmatched: false)
+      let deferred = DeferredMerge(stepwise, base.source)
       self.deferred = deferred
       input = deferred.input(label: choice.path, weight: weight)
-      (method, reason) = (chosen.name, why)
+      (method, reason) = (WeightBasedMerge.name, why)
+      needsWholeBase = false
     } else {
-      let result = try Merge(
-        method: request.method, inputs: inputs, truncation: request.truncation,
-        wantsFoldedNorms: false
-      ).run(adapter)
+      let decision = try merge.decide(adapter)
       deferred = nil
-      input = FoldInput(label: choice.path, updates: result.lora.updates, weight: weight)
-      (method, reason) = (result.method, result.reason)
+      input = FoldInput(label: choice.path, updates: decision.lora.updates, weight: weight)
+      (method, reason) = (decision.method, decision.reason)
+      needsWholeBase = method == WeightBasedMerge.name
     }
-    needsWholeBase = chosen == WeightBasedMerge.self && deferred == nil
     format = adapter.format
     structure = adapter.structure
     kinds = ["LoRA"]
     notes = adapter.notes
-    warnings = OpenedAdapter.warnings(ofOtherBase: try adapter.blocksOfOtherBase(inputs))
+    warnings = try adapter.warningsOfOtherBase(inputs)
     files = adapter.files
     digests = try OpenedAdapter.digests(of: adapter.files, machine)
   }
@@ -120,28 +120,6 @@ public struct OpenedAdapter: Sendable {
     try Parallel.map(files.count, threads: machine.threads) { position in
       try SHA256Hasher.digest(ofFile: files[position]).hexadecimal
     }
-  }
-
-  /// The merge by weights that can go along with the fold: without a cut of ranks, which needs all
-  /// factors at once, and on weights that are stored as they are computed with.
-  private static func stepwise(
-    _ method: any MergeMethod.Type, _ adapter: Adapter, _ request: FoldRequest, _ base: FoldBase
-  ) throws -> StepwiseMerge? {
-    guard method == WeightBasedMerge.self, request.profile == .standard, request.truncation == nil
-    else { return nil }
-    // Every weight is needed, whatever a fold may leave out.
-    _ = try BaseMatch(
-      adapter.blocks.map(BaseMatch.Wanted.init), in: base.source, allowingUnmatched: false)
-    return try StepwiseMerge(adapter, allowsNonFinite: request.allowsNonFinite)
-  }
-
-  private static func warnings(ofOtherBase blocks: [TensorName]) -> [String] {
-    blocks.isEmpty
-      ? []
-      : [
-        "\(blocks.count) base weights are not those whose SHA-256 the adapter carries; is this the "
-          + "right base? Blocks: \(blocks.listed { "'\($0)'" })"
-      ]
   }
 }
 

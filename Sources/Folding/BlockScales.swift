@@ -1,3 +1,4 @@
+internal import CKernels
 internal import Tensors
 
 /// Weights in F8_E4M3 with a scale for every block of 128 x 128 elements (Folding §4.3): the weight
@@ -65,6 +66,12 @@ struct BlockScales: Sendable {
     }
   }
 
+  /// The distance of F8_E4M3 values around a finite one.
+  static func spacing(at value: Double) -> Double {
+    let exponent = value == 0 ? -6 : max(-6, Int(value.exponent))
+    return Double(sign: .plus, exponent: exponent - 3, significand: 1)
+  }
+
   /// The scales that bring the largest element of every block to the largest F8_E4M3 value, each as
   /// it is stored; 1 for a block of zeros.
   static func scales(for values: [Double], columns: Int, stored dtype: DType) -> [Double] {
@@ -75,7 +82,8 @@ struct BlockScales: Sendable {
       for column in 0..<columns {
         let block = row / extent * shape[1] + column / extent
         let magnitude = abs(values[row * columns + column])
-        if !(magnitude <= largest[block]) { largest[block] = magnitude }  // keeps a NaN
+        // One element that is not finite must not take the others of its block along.
+        if magnitude.isFinite, magnitude > largest[block] { largest[block] = magnitude }
       }
     }
     let wanted = largest.map { $0 == 0 ? 1 : $0 / BlockScales.largest }
@@ -91,14 +99,32 @@ extension BlockScales {
   ) -> (bytes: [UInt8], figures: PieceFigures) {
     let width = (columns + extent - 1) / extent
     var figures = PieceFigures()
-    let bytes = values.indices.map { index in
+    var codes = [UInt8](repeating: 0, count: values.count)
+    let quotients = values.indices.map { index in
+      let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+      return values[index] / scales[row / extent * width + column / extent]
+    }
+    rl_f64_to_f8e4m3(quotients, &codes, values.count)
+    for index in values.indices {
       let (row, column) = index.quotientAndRemainder(dividingBy: columns)
       let scale = scales[row / extent * width + column / extent]
-      let byte = SmallFloat.encodeE4M3(values[index] / scale)
+      let byte = codes[index]
       let stored = SmallFloat.decode(byte, as: .f8E4M3) * scale
       figures.add(before: before[index], wanted: values[index], stored: stored, old: before[index])
-      return byte
     }
-    return (bytes, figures)
+    return (codes, figures)
+  }
+}
+
+extension PieceFigures {
+  /// Takes in one element: the weight before, the exact sum, the stored value, and the weight as it
+  /// would have been stored unchanged.
+  fileprivate mutating func add(before: Double, wanted: Double, stored: Double, old: Double) {
+    let delta = wanted - before
+    let residual = (stored - before) - delta
+    deltaSquared += delta * delta
+    residualSquared += residual * residual
+    if delta != 0, stored == old { unchanged += 1 }
+    if before.isFinite, wanted.isFinite, !stored.isFinite { overflowed += 1 }
   }
 }

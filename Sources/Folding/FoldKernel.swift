@@ -1,68 +1,100 @@
 internal import CKernels
 internal import Tensors
 
-/// Calls the kernel for a weight's dtype.
+/// Calls the kernels for a weight's dtype.
 enum FoldKernel {
-  /// Where a tile lies.
+  /// Where elements lie.
   struct Place {
-    let columns: Int
-    /// The rows in the part, by which the factors go.
-    let rows: Range<Int>
-    /// The tensor and the element in it, by which stochastic rounding goes.
+    /// The tensor, by which stochastic rounding goes.
     let tensor: Int
+    /// The first element in the tensor.
     let firstElement: Int
+
+    /// The random numbers for elements from there on; nil rounds to nearest.
+    func numbers(_ rounding: FoldRounding) -> rl_rounding? {
+      guard case .stochastic(let seed) = rounding else { return nil }
+      return rl_rounding(
+        key: rl_rounding_key(seed, UInt64(tensor)), first: UInt64(firstElement))
+    }
   }
 
   /// Adds the part's product to some rows of a weight, in place.
   ///
-  /// - Parameter tile: the rows' elements, aligned for their dtype.
+  /// - Parameters:
+  ///   - tile: the rows' elements, aligned for their dtype.
+  ///   - rows: the rows in the part, by which the factors go.
   static func run(
-    _ level: rl_level, _ tile: UnsafeMutableRawBufferPointer, _ dtype: DType, _ place: Place,
-    _ operands: FoldOperands, _ rounding: FoldRounding
+    _ level: rl_level, _ tile: UnsafeMutableRawBufferPointer, _ dtype: DType, columns: Int,
+    _ rows: Range<Int>, _ operands: FoldOperands, _ numbers: rl_rounding?
   ) -> PieceFigures {
-    var statistics = rl_fold_statistics()
-    let (rows, columns) = (place.rows, place.columns)
     guard let start = tile.baseAddress else { return PieceFigures() }
-    switch operands {
-    case .single(let b, let a, let rank):
-      let w = start.assumingMemoryBound(to: UInt16.self)
-      let kernel = dtype == .bf16 ? rl_fold_bf16 : rl_fold_f16
-      b.withUnsafeBufferPointer { b in
-        kernel(
-          level, w, rows.count, columns, b.baseAddress.map { $0 + rows.lowerBound * rank }, a, rank,
-          &statistics)
-      }
-    case .double(let b, let a, let rank):
-      b.withUnsafeBufferPointer { b in
-        let rowsOfB = b.baseAddress.map { $0 + rows.lowerBound * rank }
-        if dtype == .f32 {
-          rl_fold_f32(
-            level, start.assumingMemoryBound(to: Float.self), rows.count, columns, rowsOfB, a, rank,
-            &statistics)
-        } else {
-          rl_fold_f64(
-            level, start.assumingMemoryBound(to: Double.self), rows.count, columns, rowsOfB, a,
-            rank, &statistics)
+    var statistics = rl_fold_statistics()
+    withPointer(to: numbers) { numbers in
+      switch operands {
+      case .single(let b, let a, let rank):
+        let kernel = dtype == .bf16 ? rl_fold_bf16 : rl_fold_f16
+        b.withUnsafeBufferPointer { b in
+          kernel(
+            level, start.assumingMemoryBound(to: UInt16.self), rows.count, columns,
+            b.baseAddress.map { $0 + rows.lowerBound * rank }, a, rank, numbers, &statistics)
+        }
+      case .double(let b, let a, let rank):
+        b.withUnsafeBufferPointer { b in
+          let factors = b.baseAddress.map { $0 + rows.lowerBound * rank }
+          if dtype == .f32 {
+            rl_fold_f32(
+              level, start.assumingMemoryBound(to: Float.self), rows.count, columns, factors, a,
+              rank, numbers, &statistics)
+          } else {
+            rl_fold_f64(
+              level, start.assumingMemoryBound(to: Double.self), rows.count, columns, factors, a,
+              rank, numbers, &statistics)
+          }
         }
       }
     }
     return PieceFigures(statistics)
   }
 
-  /// Rounds new values into a dtype, and compares with the old ones.
+  /// Rounds new values of weights to an arithmetic dtype.
+  ///
+  /// - Parameters:
+  ///   - target: room for the elements, aligned for their dtype.
+  ///   - before: the weights as they were.
   static func store(
-    _ level: rl_level, _ values: [Double], before: [Double], _ dtype: DType,
-    _ rounding: FoldRounding, tensor: Int, firstElement: Int
-  ) -> (bytes: [UInt8], figures: PieceFigures) {
-    let bytes = Conversion.bytes(from: values, dtype: dtype)
-    let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    let old = Conversion.bytes(from: before, dtype: dtype)
-      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    var figures = PieceFigures()
-    for i in values.indices {
-      figures.add(before: before[i], wanted: values[i], stored: stored[i], old: old[i])
+    _ level: rl_level, _ target: UnsafeMutableRawBufferPointer, _ dtype: DType, before: [Double],
+    _ values: [Double], _ numbers: rl_rounding?
+  ) -> PieceFigures {
+    precondition(target.count >= before.count * dtype.elementByteCount)
+    precondition(values.count == before.count)
+    guard let start = target.baseAddress else { return PieceFigures() }
+    var statistics = rl_fold_statistics()
+    withPointer(to: numbers) { numbers in
+      let count = before.count
+      switch dtype {
+      case .f64:
+        rl_store_f64(
+          level, start.assumingMemoryBound(to: Double.self), before, values, nil, count, numbers,
+          &statistics)
+      case .f32:
+        rl_store_f32(
+          level, start.assumingMemoryBound(to: Float.self), before, values, nil, count, numbers,
+          &statistics)
+      default:
+        let kernel = dtype == .bf16 ? rl_store_bf16 : rl_store_f16
+        kernel(
+          level, start.assumingMemoryBound(to: UInt16.self), before, values, nil, count, numbers,
+          &statistics)
+      }
     }
-    return (bytes, figures)
+    return PieceFigures(statistics)
+  }
+
+  private static func withPointer(
+    to numbers: rl_rounding?, _ body: (UnsafePointer<rl_rounding>?) -> Void
+  ) {
+    guard let numbers else { return body(nil) }
+    withUnsafePointer(to: numbers, body)
   }
 }
 
@@ -71,16 +103,5 @@ extension PieceFigures {
     self.init(
       deltaSquared: statistics.delta_squared, residualSquared: statistics.residual_squared,
       unchanged: Int(statistics.unchanged), overflowed: Int(statistics.overflowed))
-  }
-
-  /// Takes in one element: the weight before, the exact sum, the stored value, and the weight as it
-  /// would have been stored unchanged.
-  mutating func add(before: Double, wanted: Double, stored: Double, old: Double) {
-    let delta = wanted - before
-    let residual = (stored - before) - delta
-    deltaSquared += delta * delta
-    residualSquared += residual * residual
-    if delta != 0, stored == old { unchanged += 1 }
-    if before.isFinite, wanted.isFinite, !stored.isFinite { overflowed += 1 }
   }
 }

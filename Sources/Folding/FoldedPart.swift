@@ -52,9 +52,15 @@ extension FoldedPart {
     }
     var parts: [FoldedPart] = []
     var places: [Key: Int] = [:]
+    // By tensor: the kind of an update of all of it, and whether one of an expert was seen.
+    var (wholes, stacks): ([Int: String], Set<Int>) = ([:], [])
     for (input, (adapter, weights)) in zip(inputs, weights).enumerated() {
       for (position, (update, tensor)) in zip(adapter.updates, weights).enumerated() {
         guard let tensor else { continue }
+        if update.expert == nil { wholes[tensor] = update.kind } else { stacks.insert(tensor) }
+        if let kind = wholes[tensor], stacks.contains(tensor) {
+          throw .notAdditive(weight: base.tensors[tensor].name, kind: kind)
+        }
         let contribution = Contribution(
           input: input, position: position, update: update, weight: adapter.weight)
         let key = Key(tensor: tensor, firstRow: (update.expert ?? 0) * update.rows)

@@ -23,6 +23,31 @@ extension LoadedPart {
       .confirm(found, before: before, dtype, rounding, row: row, name)
   }
 
+  /// Computes a row of a weight with block scales again, and checks its F8_E4M3 elements.
+  ///
+  /// - Parameters:
+  ///   - codes: the row's elements.
+  ///   - scales: the scales of the row's blocks.
+  /// - Throws: as for other rows.
+  func confirm(
+    row: Int, before: [Double], codes: ArraySlice<UInt8>, scales: ArraySlice<Double>,
+    _ name: TensorName
+  ) throws {
+    let bounds = try bounds(row: row, before: before)
+    for (column, code) in codes.enumerated() where before[column].isFinite {
+      let scale = scales[scales.startIndex + column / BlockScales.extent]
+      let (wanted, error) = (bounds.wanted[column] / scale, bounds.errors[column] / scale)
+      let found = SmallFloat.decode(code, as: .f8E4M3)
+      // A scale that was rounded down leaves values beyond the largest one, which they become.
+      let target = min(max(wanted, -BlockScales.largest), BlockScales.largest)
+      guard !found.isFinite || abs(found - target) <= BlockScales.spacing(at: target) / 2 + error
+      else {
+        throw FoldError.unconfirmed(
+          output: name, row: row, column: column, found: found * scale, expected: wanted * scale)
+      }
+    }
+  }
+
   private func bounds(row: Int, before: [Double]) throws -> RowBounds {
     var wanted = before
     var magnitudes = before.map(abs)

@@ -79,6 +79,12 @@ struct LoadedPart: Sendable {
     return squares.map { $0.squareRoot() }
   }
 
+  /// The values before the fold that figures go by: what is replaced need not have been finite.
+  func compared(_ before: [Double]) -> [Double] {
+    guard case .replaced = operation else { return before }
+    return before.map { $0.isFinite ? $0 : 0 }
+  }
+
   /// Puts the new values of some rows in the place of the old ones.
   func apply(rows: Range<Int>, columns: Int, to values: inout [Double]) throws {
     switch operation {

@@ -25,7 +25,8 @@ struct TileWorker {
       let columns = plan.base.tensors[piece.tensor].shape[1]
       let values = try PartReader(plan).read(tensor: piece.tensor, columns: columns, rows)
       return PieceOutcome(
-        figures: try store(values, piece.tensor, first: rows.lowerBound * columns, run))
+        figures: try store(
+          values, before: values, piece.tensor, first: rows.lowerBound * columns, .nearest, run))
     case .fold(let index, let rows, let tile):
       let part = plan.parts[index]
       return try run.loaded.use(index) { loaded in
@@ -51,11 +52,16 @@ struct TileWorker {
   ) throws {
     guard let target = run.target(reference.index), !run.isRehearsal else { return }
     reserve(FoldPlan.stripBytes)
+    let isShared = try run.sink.share(
+      reference, at: bytes.lowerBound, count: bytes.count, tensor: target)
+    // Otherwise read and written rather than copied within the kernel: the bytes are needed here
+    // anyway, to compare them with what was written, and that is the quicker way.
     for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.stripBytes) {
       let strip = input.prefix(min(FoldPlan.stripBytes, bytes.upperBound - start))
-      try run.sink.copy(
-        reference, at: start, count: strip.count, tensor: target, scratch: input.bytes)
       try reference.source.read(tensor: reference.index, at: start, into: strip)
+      if !isShared {
+        try run.sink.write(UnsafeRawBufferPointer(strip), tensor: target, at: start)
+      }
       try compare(strip, target, at: start, run.sink)
     }
   }
@@ -69,23 +75,28 @@ struct TileWorker {
     let tile = input.prefix(elements.count * width)
     try run.plan.base.read(tensor: tensor, at: elements.lowerBound * width, into: tile)
     let values = Conversion.float64(from: UnsafeRawBufferPointer(tile), dtype: info.dtype)
-    return try store(values, tensor, first: elements.lowerBound, run)
+    return try store(
+      values, before: values, tensor, first: elements.lowerBound, .nearest, run)
   }
 
-  /// Rounds values into the output's dtype, to nearest, and writes them.
+  /// Rounds values into the output's dtype and writes them.
+  ///
+  /// - Parameter confirm: called with what will be written.
   private mutating func store(
-    _ values: [Double], _ tensor: Int, first: Int, _ run: FoldRun
+    _ values: [Double], before: [Double], _ tensor: Int, first: Int, _ rounding: FoldRounding,
+    _ run: FoldRun, confirm: (UnsafeRawBufferPointer) throws -> Void = { _ in }
   ) throws -> PieceFigures {
     guard let target = run.target(tensor), let dtype = run.plan.output[tensor]?.dtype else {
       return PieceFigures()
     }
-    let bytes = Conversion.bytes(from: values, dtype: dtype)
-    let stored = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
-    var figures = PieceFigures()
-    for (before, after) in zip(values, stored) where before.isFinite && !after.isFinite {
-      figures.overflowed += 1
-    }
-    try write(bytes, target, at: first * dtype.elementByteCount, run)
+    let count = values.count * dtype.elementByteCount
+    reserve(count)
+    let tile = input.prefix(count)
+    let place = FoldKernel.Place(tensor: tensor, firstElement: first)
+    let figures = FoldKernel.store(
+      level, tile, dtype, before: before, values, place.numbers(rounding))
+    try confirm(UnsafeRawBufferPointer(tile))
+    try write(tile, target, at: first * dtype.elementByteCount, run)
     return figures
   }
 
@@ -112,9 +123,9 @@ struct TileWorker {
       if isMeasured { try run.measure(part, number, rows, UnsafeRawBufferPointer(tile)) }
       let old = keepBefore(tile, strip, sampled, part, dtype, run)
       let place = FoldKernel.Place(
-        columns: part.columns, rows: strip, tensor: part.tensor,
-        firstElement: (part.firstRow + strip.lowerBound) * part.columns)
-      figures += FoldKernel.run(level, tile, dtype, place, operands, rounding)
+        tensor: part.tensor, firstElement: (part.firstRow + strip.lowerBound) * part.columns)
+      figures += FoldKernel.run(
+        level, tile, dtype, columns: part.columns, strip, operands, place.numbers(rounding))
       let name = run.plan.base.tensors[part.tensor].name
       for row in sampled where strip.contains(row) {
         let line = ((row - strip.lowerBound) * rowBytes)..<((row - strip.lowerBound + 1) * rowBytes)
@@ -156,35 +167,28 @@ struct TileWorker {
   private mutating func foldThroughFloat64(
     _ part: FoldedPart, _ rows: Range<Int>, _ number: Int, _ loaded: LoadedPart, _ run: FoldRun
   ) throws -> PieceFigures {
-    guard let target = run.target(part.tensor), let dtype = run.plan.output[part.tensor]?.dtype
+    guard run.target(part.tensor) != nil, let dtype = run.plan.output[part.tensor]?.dtype
     else { return PieceFigures() }
-    let before = try PartReader(run.plan).read(part, rows)
+    let (plan, columns) = (run.plan, part.columns)
+    let before = loaded.compared(try PartReader(plan).read(part, rows))
     try measure(part, number, rows, run)
     var after = before
-    try loaded.apply(rows: rows, columns: part.columns, to: &after)
-    let first = (part.firstRow + rows.lowerBound) * part.columns
-    let (bytes, figures) = FoldKernel.store(
-      level, after, before: before, dtype, run.plan.settings.rounding, tensor: part.tensor,
-      firstElement: first)
-    let name = run.plan.base.tensors[part.tensor].name
-    try bytes.withUnsafeBytes { stored in
+    try loaded.apply(rows: rows, columns: columns, to: &after)
+    let first = (part.firstRow + rows.lowerBound) * columns
+    return try store(
+      after, before: before, part.tensor, first: first, plan.settings.rounding, run
+    ) { stored in
       for row in FoldSample.rows(of: rows, run.verification) {
-        let range =
-          ((row - rows.lowerBound) * part.columns)..<((row - rows.lowerBound + 1) * part.columns)
+        let range = ((row - rows.lowerBound) * columns)..<((row - rows.lowerBound + 1) * columns)
         try loaded.confirm(
           row: row, before: Array(before[range]), stored: stored, range, dtype,
-          run.plan.settings.rounding, name)
+          plan.settings.rounding, plan.base.tensors[part.tensor].name)
       }
+      guard let change = run.change else { return }
+      let offset = first * dtype.elementByteCount
+      let old = try plan.base.bytes(of: part.tensor, range: offset..<(offset + stored.count))
+      try old.withUnsafeBytes { try change(part.tensor, offset, $0, stored) }
     }
-    let offset = first * dtype.elementByteCount
-    if let change = run.change {
-      let old = try run.plan.base.bytes(of: part.tensor, range: offset..<(offset + bytes.count))
-      try old.withUnsafeBytes { old in
-        try bytes.withUnsafeBytes { try change(part.tensor, offset, old, $0) }
-      }
-    }
-    try write(bytes, target, at: offset, run)
-    return figures
   }
 
   /// Shows the stored rows to those who measure them on the way.
@@ -206,15 +210,23 @@ struct TileWorker {
   ) throws -> PieceFigures {
     let plan = run.plan
     guard let scale = plan.scales.scale(of: part.tensor) else { return PieceFigures() }
-    let before = try PartReader(plan).read(part, rows)
+    let before = loaded.compared(try PartReader(plan).read(part, rows))
     var after = before
     try loaded.apply(rows: rows, columns: part.columns, to: &after)
     let scaleDType = plan.base.tensors[scale].dtype
     let scales = BlockScales.scales(for: after, columns: part.columns, stored: scaleDType)
     let (bytes, figures) = BlockScales.quantised(
       after, before: before, scales, columns: part.columns)
-    let offset = rows.lowerBound * part.columns
     let width = plan.base.tensors[scale].shape[1]
+    for row in FoldSample.rows(of: rows, run.verification) {
+      let place = row - rows.lowerBound
+      let (line, blocks) = (place * part.columns, place / BlockScales.extent * width)
+      try loaded.confirm(
+        row: row, before: Array(before[line..<(line + part.columns)]),
+        codes: bytes[line..<(line + part.columns)], scales: scales[blocks..<(blocks + width)],
+        plan.base.tensors[part.tensor].name)
+    }
+    let offset = rows.lowerBound * part.columns
     let scaleBytes = Conversion.bytes(from: scales, dtype: scaleDType)
     let scaleOffset = BlockScales.rows(for: rows).lowerBound * width * scaleDType.elementByteCount
     for (tensor, bytes, offset) in [(part.tensor, bytes, offset), (scale, scaleBytes, scaleOffset)]

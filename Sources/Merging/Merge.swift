@@ -10,18 +10,14 @@ public struct Merge: Sendable {
   public var inputs: MergeInputs
   /// How far to cut the rank; nil leaves it.
   public var truncation: RankTruncation?
-  /// Whether folded norms are wanted even where they cost a pass over the base.
-  public var wantsFoldedNorms: Bool
 
   /// Describes a merge.
   public init(
-    method: String? = nil, inputs: MergeInputs = MergeInputs(), truncation: RankTruncation? = nil,
-    wantsFoldedNorms: Bool = true
+    method: String? = nil, inputs: MergeInputs = MergeInputs(), truncation: RankTruncation? = nil
   ) {
     self.method = method
     self.inputs = inputs
     self.truncation = truncation
-    self.wantsFoldedNorms = wantsFoldedNorms
   }
 
   /// What a merge gives.
@@ -141,7 +137,7 @@ public struct Merge: Sendable {
 
   /// `‖W + Δ‖` of every block, by another pass over the base where a method did not tell.
   private func foldedNorms(of lora: any PlainLoRA, known: [Double?]) throws -> [Double?] {
-    guard wantsFoldedNorms, let base = inputs.base, known.contains(where: { $0 == nil }) else {
+    guard let base = inputs.base, known.contains(where: { $0 == nil }) else {
       return known
     }
     let match = try BaseMatch(

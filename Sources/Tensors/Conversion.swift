@@ -48,7 +48,8 @@ public enum Conversion {
     case .u16: decode(bytes, target) { (x: UInt16) in Double(x) }
     case .i8: decode(bytes, target) { (x: Int8) in Double(x) }
     case .u8, .bool: decode(bytes, target) { (x: UInt8) in Double(x) }
-    case .f8E5M2, .f8E4M3, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ:
+    case .f8E4M3: rl_f8e4m3_to_f64(input.assumingMemoryBound(to: UInt8.self), output, count)
+    case .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ:
       decode(bytes, target) { (x: UInt8) in SmallFloat.decode(x, as: dtype) }
     case .f4, .f6E2M3, .f6E3M2, .c64: break
     }

@@ -29,9 +29,19 @@ public struct Matrix: Sendable, Equatable {
   /// Rows and columns exchanged.
   public var transposed: Matrix {
     var result = Matrix(rows: columns, columns: rows)
-    for row in 0..<rows {
-      for column in 0..<columns {
-        result.values[column * rows + row] = values[row * columns + column]
+    // In squares whose rows and columns both stay in the cache.
+    let side = 16
+    result.values.withUnsafeMutableBufferPointer { target in
+      values.withUnsafeBufferPointer { source in
+        for top in stride(from: 0, to: rows, by: side) {
+          for left in stride(from: 0, to: columns, by: side) {
+            for row in top..<min(rows, top + side) {
+              for column in left..<min(columns, left + side) {
+                target[column * rows + row] = source[row * columns + column]
+              }
+            }
+          }
+        }
       }
     }
     return result

@@ -37,17 +37,3 @@ package enum SmallFloat {
     return bits & 0x80 == 0 ? magnitude : -magnitude
   }
 }
-
-extension SmallFloat {
-  /// The F8_E4M3 element nearest to a value, ties to even; NaN beyond the largest one's reach.
-  package static func encodeE4M3(_ value: Double) -> UInt8 {
-    let sign: UInt8 = value.sign == .minus ? 0x80 : 0
-    let magnitude = abs(value)
-    guard magnitude <= 464 else { return sign | 0x7f }
-    // Values of neighbouring bit patterns ascend: eight to a binade, and as far apart below 2^-6.
-    let exponent = max(-6, magnitude == 0 ? -6 : Int(magnitude.exponent))
-    let step = Double(sign: .plus, exponent: exponent - 3, significand: 1)
-    let steps = Int((magnitude / step).rounded(.toNearestOrEven))
-    return sign | UInt8(min(0x7e, steps + (exponent + 6) * 8))
-  }
-}

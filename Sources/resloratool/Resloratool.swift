@@ -66,7 +66,12 @@ struct Resloratool: ParsableCommand {
         return report(error)
       }
     }
-    let message = message(for: error).split(separator: "\n").first.map(String.init) ?? "\(error)"
+    let lines = message(for: error).split(separator: "\n")
+    // A long list of values comes as a line each.
+    let values = lines.dropFirst().prefix { $0.hasPrefix("  - ") }.map { $0.dropFirst(4) }
+    let message =
+      lines.first.map { ([String($0)] + [values.joined(separator: ", ")]) }?
+      .filter { !$0.isEmpty }.joined(separator: " ") ?? "\(error)"
     let names = configuration.subcommands.map { $0._commandName }
     let command = CommandLine.arguments.dropFirst().first { names.contains($0) }.map { " \($0)" }
     StandardError.write(

@@ -22,6 +22,20 @@ import Testing
     #expect(folder.entries == before)
   }
 
+  @Test(
+    "an adapter that only a fold takes is named as what it is", arguments: ["convert", "merge"])
+  func foldOnly(_ command: String) throws {
+    let folder = TemporaryFolder()
+    let adapter = TestFiles.fixture("peft/dora-conv2d/adapter")
+    let output = command == "convert" ? ["o.reslora"] : ["-o", "o"]
+    let outcome = try Tool.run([command, adapter] + output, in: folder.path)
+    #expect(outcome.status == 3)
+    #expect(
+      outcome.error == "error: \(adapter): a DoRA on 'conv_in'; fold takes it, but it is no plain "
+        + "LoRA of linear layers, which is what is expected here\n")
+    #expect(folder.entries.isEmpty)
+  }
+
   struct Refusal: CustomTestStringConvertible, Sendable {
     let status: Int32
     let error: String
@@ -41,16 +55,18 @@ import Testing
 
   static let refusals: [Refusal] = [
     Refusal(
-      2, "the name of o tells no format; name one with --to peft|reslora|hdf5|safetensors" + help,
-      "adapter", "o"),
+      2,
+      "the name of o tells no format; name one with --to peft|mlx|reslora|hdf5|safetensors|kohya"
+        + help, "adapter", "o"),
     Refusal(
       2,
-      "the name of o.txt tells no format; name one with --to peft|reslora|hdf5|safetensors"
+      "the name of o.txt tells no format; name one with --to peft|mlx|reslora|hdf5|safetensors|kohya"
         + help, "adapter", "o.txt"),
     Refusal(
       2,
-      "The value 'zip' is invalid for '--to <peft|reslora|hdf5|safetensors>'. Please provide one "
-        + "of 'peft', 'reslora', 'hdf5' or 'safetensors'." + help, "adapter", "o.h5", "--to", "zip"),
+      "The value 'zip' is invalid for '--to <peft|mlx|reslora|hdf5|safetensors|kohya>'. Please "
+        + "provide one of the following: peft, mlx, reslora, hdf5, safetensors, kohya" + help,
+      "adapter", "o.h5", "--to", "zip"),
     Refusal(2, "Missing expected argument '<output>'" + help, "adapter"),
     Refusal(2, "w.h5: exists already; name another output or pass --force", "adapter", "w.h5"),
     Refusal(

@@ -90,6 +90,20 @@ extension GoldenTests {
       arguments: ["convert", "adapter", "out", "--to", "peft"],
       files: ["out/adapter_config.json", "out/adapter_model.safetensors"]),
     Case(
+      name: "convert-mlx", fixture: "peft/lora-patterns",
+      arguments: ["convert", "adapter", "out", "--layout", "mlx"],
+      files: ["out/adapter_config.json", "out/adapters.safetensors"]),
+    Case(
+      name: "convert-kohya", fixture: "peft/rslora",
+      arguments: ["convert", "adapter", "out.safetensors", "--layout", "kohya"],
+      files: ["out.safetensors"]),
+    Case(
+      name: "inspect-experts", fixture: "peft/experts",
+      arguments: ["inspect", "adapter", "--tensors"]),
+    Case(
+      name: "inspect-dora-json", fixture: "peft/dora-embedding-fan-in-fan-out",
+      arguments: ["inspect", "adapter", "--json"]),
+    Case(
       name: "convert-activations", fixture: basic,
       arguments: ["convert", "captured.safetensors", "captured.h5"], prepare: activations),
     Case(

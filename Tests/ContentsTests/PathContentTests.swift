@@ -31,6 +31,7 @@ import Testing
   private func format(_ path: String) throws -> String {
     switch try PathContent(path: path) {
     case .adapter(let adapter): adapter.format
+    case .updates(let updates): "\(updates.format) for a fold"
     case .checkpoint(let checkpoint): checkpoint.format
     case .activations(let file): file.format
     case .windows(let file): file.format
@@ -51,6 +52,13 @@ import Testing
   func adapters() throws {
     let peft = try PEFTTestFolder(TestTensor.peft("q"))
     #expect(try format(peft.path) == "PEFT folder")
+    #expect(try format(TestFiles.fixture("peft/dora/adapter")) == "PEFT folder for a fold")
+    try folder.write(
+      tensors: [
+        TestTensor("lora_unet_q.lora_down.weight", [2, 3]),
+        TestTensor("lora_unet_q.lora_up.weight", [3, 2]),
+      ], to: "kohya.safetensors")
+    #expect(try format(folder.file("kohya.safetensors")) == "kohya file")
     let published = try PublishedFolder(modules: ["q_proj"], keepingOrder: true)
     #expect(try format(published.path) == "published ResLoRA checkpoint")
     #expect(

@@ -5,7 +5,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Folding
+@testable import FoldJobs
 
 /// A base of two files that is "folded" in place group by group: every byte of its spans is changed
 /// so that changing it twice, or not at all, shows.

@@ -4,7 +4,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Folding
+@testable import FoldJobs
 
 /// Folding in place: what is overwritten, what a crash leaves, who is turned away.
 @Suite struct InPlaceTests {

@@ -4,7 +4,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Folding
+@testable import FoldJobs
 
 /// A made-up base, the same with some tensors changed, and the undo file between them.
 struct UndoCase {

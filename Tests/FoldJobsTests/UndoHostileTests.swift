@@ -5,7 +5,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Folding
+@testable import FoldJobs
 
 /// Undo files that are damaged or made up: refused, or they restore the base; never anything else.
 @Suite struct UndoHostileTests {

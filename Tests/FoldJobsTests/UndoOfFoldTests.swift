@@ -5,7 +5,8 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Folding
+@testable import FoldJobs
+import Folding
 
 /// The undo of real folds: what it takes on the disk, and that it gives the base back.
 @Suite struct UndoOfFoldTests {

@@ -4,7 +4,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Folding
+@testable import FoldJobs
 
 /// Undo files written and used: what comes back is the base to the byte.
 @Suite struct UndoTests {

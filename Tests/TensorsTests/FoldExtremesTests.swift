@@ -123,7 +123,7 @@ import Testing
     var figures = rl_fold_statistics(
       delta_squared: 1000, residual_squared: 2000, unchanged: 7, overflowed: 9)
     rl_fold_f64(
-      rl_best_level(), &weights, 5, 20, problem.b, problem.a, 2, problem.stride, &figures)
+      rl_best_level(), &weights, 5, 20, problem.b, problem.packed, 2, nil, &figures)
     #expect(figures.delta_squared > 1000 && figures.delta_squared < 1001)
     #expect(figures.residual_squared >= 2000 && figures.residual_squared < 2001)
     #expect(figures.unchanged == 7)

@@ -2,7 +2,7 @@ import CKernels
 import TestSupport
 import Testing
 
-/// Every fold kernel at every dispatch level of this machine against Spec, Merging §6.1 and §6.2.
+/// Every fold kernel at every dispatch level of this machine against Spec, Folding §3.1 and §3.3.
 @Suite struct FoldKernelTests {
   static let rows = 1...9
   static let columns = [1, 15, 16, 17, 31, 32, 33, 100]

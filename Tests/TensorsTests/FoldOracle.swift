@@ -26,6 +26,8 @@ struct FoldProblem<Kernel: FoldKernel> {
   let b: [Kernel.Accumulator]
   /// Of `rank` x `columns`.
   let a: [Kernel.Accumulator]
+  /// Nil for rounding to nearest.
+  var rounding: rl_rounding?
 
   /// `a` in panels of whole width, zero beyond `columns`.
   var packed: [Kernel.Accumulator] {
@@ -37,7 +39,7 @@ struct FoldProblem<Kernel: FoldKernel> {
     }
   }
 
-  /// Spec, Merging §6.1 and §6.2, element by element.
+  /// Spec, Folding §3.1 and §3.3, element by element.
   mutating func foldByTheSpec() -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
     for i in 0..<rows {
@@ -75,9 +77,11 @@ enum FoldBF16: FoldKernel {
 
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
-    rl_fold_bf16(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
-      problem.rank, &statistics)
+    withPointer(to: problem.rounding) {
+      rl_fold_bf16(
+        level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+        problem.rank, $0, &statistics)
+    }
     return statistics
   }
 }
@@ -95,9 +99,11 @@ enum FoldF16: FoldKernel {
 
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
-    rl_fold_f16(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
-      problem.rank, &statistics)
+    withPointer(to: problem.rounding) {
+      rl_fold_f16(
+        level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+        problem.rank, $0, &statistics)
+    }
     return statistics
   }
 }
@@ -109,9 +115,11 @@ enum FoldF32: FoldKernel {
 
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
-    rl_fold_f32(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
-      problem.rank, &statistics)
+    withPointer(to: problem.rounding) {
+      rl_fold_f32(
+        level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+        problem.rank, $0, &statistics)
+    }
     return statistics
   }
 }
@@ -123,11 +131,21 @@ enum FoldF64: FoldKernel {
 
   static func fold(_ level: rl_level, _ problem: inout FoldProblem<Self>) -> rl_fold_statistics {
     var statistics = rl_fold_statistics()
-    rl_fold_f64(
-      level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
-      problem.rank, &statistics)
+    withPointer(to: problem.rounding) {
+      rl_fold_f64(
+        level, &problem.weights, problem.rows, problem.columns, problem.b, problem.packed,
+        problem.rank, $0, &statistics)
+    }
     return statistics
   }
+}
+
+/// Calls `body` with a pointer to a value, null where there is none.
+func withPointer<Value, Result>(
+  to value: Value?, _ body: (UnsafePointer<Value>?) -> Result
+) -> Result {
+  guard let value else { return body(nil) }
+  return withUnsafePointer(to: value) { body($0) }
 }
 
 /// The dispatch levels this machine can run.

@@ -22,10 +22,12 @@ package protocol AdapterFormat: Sendable {
 package enum AdapterFormats {
   static let all: [any AdapterFormat.Type] = [
     PEFTFolder.self,
+    MLXFolder.self,
     PublishedCheckpoint.self,
     ResLoRAContainerFormat.self,
     ResLoRAHDF5.self,
     ResLoRASafetensors.self,
+    KohyaFile.self,
   ]
 
   /// Keys of a safetensors file's metadata that make it an adapter.
@@ -46,6 +48,9 @@ extension AdapterFormats {
       return try probe.entry(name).tensors?.source
     }
     // In the order in which adapters are recognised, and a checkpoint as it is opened elsewhere.
+    if try MLXFolder.matches(probe), let source = try tensors(MLXFolder.fileNames) {
+      return source
+    }
     if try PEFTFolder.matches(probe), let source = try tensors(PEFTFolder.fileNames) {
       return source
     }
@@ -95,7 +100,7 @@ extension Adapter {
       return
     }
     if let tensors = probe.tensors?.source.tensors,
-      tensors.contains(where: { PEFTKeys.isFactor($0.name) })
+      tensors.contains(where: { PEFTKeys.parse($0.name) != nil })
     {
       throw AdapterError.unstated(
         source: probe.path, what: "rank and alpha",

@@ -9,7 +9,10 @@ extension PEFTFolder: UpdateFormat {
     var empty = 0
     let targets = found.modules.filter(found.isTarget)
     for module in found.modules where !found.isTarget(module) {
-      let added = try found.parts(of: module)
+      var added = try found.parts(of: module)
+      if let saved = found.savedWeights[module.name] {
+        added = try found.parts(added, on: StoredMatrix(saved), of: module.name)
+      }
       if added.isEmpty { empty += 1 }
       parts += added
     }
@@ -24,9 +27,9 @@ extension PEFTFolder: UpdateFormat {
       )
     }
     return AdapterUpdates(
-      label: probe.path, format: name, parts: parts, notes: notes,
-      files: [found.config.file.path, found.source.label], baseModel: found.config.baseModel,
-      isPlain: found.firstNotPlain == nil)
+      label: probe.path, format: name, parts: parts, tensors: found.source,
+      config: found.config.file.path,
+      notes: notes, baseModel: found.config.baseModel, firstNotPlain: found.firstNotPlain)
   }
 
   private static func replacement(_ found: PEFTModules.Replacement) throws -> WeightUpdate {
@@ -38,198 +41,5 @@ extension PEFTFolder: UpdateFormat {
     return WeightUpdate(
       module: found.name, parameter: .itself, shape: info.shape, action: .replace(found.tensor),
       kind: found.kind, loadedElements: 0)
-  }
-}
-
-extension PEFTModules {
-  /// What the tensors beside a module do; nothing where AdaLoRA left no rank.
-  func parts(of module: Module) throws -> [AdapterUpdates.Part] {
-    switch config.kind {
-    case .lora:
-      return module.tensors[.embeddingA] ?? module.tensors[.embeddingB] != nil
-        ? [.certain(try embedding(module))] : try layer(module)
-    case .adaLoRA: return try adaLoRA(module)
-    case .loHa:
-      let shape = try LycorisTensors(module.tensors, module: module.name, source: source.label)
-      return [
-        .certain(
-          try shape.loHa(scaling: config.scaling(of: module.name)) { rank, tensor in
-            try checkRank(rank, of: module.name, tensor: tensor)
-          })
-      ]
-    case .loKr:
-      let shape = try LycorisTensors(module.tensors, module: module.name, source: source.label)
-      return [
-        .certain(
-          try shape.loKr(scaling: config.scaling(of: module.name)) { rank, tensor in
-            try checkRank(rank, of: module.name, tensor: tensor)
-          })
-      ]
-    }
-  }
-
-  /// LoRA, rsLoRA and DoRA of a linear layer or a convolution (Updates §3.1 to §3.3).
-  private func layer(_ module: Module) throws -> [AdapterUpdates.Part] {
-    let (aTensor, bTensor) = try pair(of: module)
-    let (a, b) = (try StoredMatrix(aTensor), try StoredMatrix(bTensor))
-    try a.require(a.shape.count >= 2, "two extents or more")
-    try checkRank(a.rows, of: module.name, tensor: aTensor)
-    let kernel = [Int](repeating: 1, count: a.shape.count - 2)
-    // Of a convolution in groups B has fewer columns than A has rows.
-    try b.require(
-      b.shape == [b.rows, a.rows] + kernel,
-      "\([b.rows, a.rows] + kernel) as '\(aTensor.info.name)' has \(a.rows) rows; grouped convolutions are not read"
-    )
-    let scaling = try finite(config.scaling(of: module.name), module)
-    let magnitude = try magnitude(of: module, count: b.rows)
-    func update(transposed: Bool) -> WeightUpdate {
-      let shape = transposed ? [a.columns, b.rows] : [b.rows] + a.shape.dropFirst()
-      let loader: WeightUpdate.Loader = { allowing in
-        let (a, b) = (try a.load(allowing), try b.load(allowing).scaled(by: scaling))
-        return .product(
-          transposed
-            ? PlainFactors(a: b.transposed, b: a.transposed) : PlainFactors(a: a, b: b))
-      }
-      return WeightUpdate(
-        module: module.name, shape: shape,
-        action: WeightUpdate.action(loader, magnitude, per: transposed ? .column : .row),
-        kind: config.kindName,
-        loadedElements: a.elementCount + b.elementCount + (magnitude?.elementCount ?? 0))
-    }
-    var parts: [AdapterUpdates.Part] = []
-    if config.storesTransposed, a.shape.count == 2 {
-      parts.append(.open(.orientation { update(transposed: $0) }))
-    } else {
-      parts.append(.certain(update(transposed: false)))
-    }
-    if config.hasLoRABias { parts.append(.certain(try bias(module, count: b.rows, scaling))) }
-    return parts
-  }
-
-  /// `b += s β` of a LoRA with a bias (Updates §3.1).
-  private func bias(
-    _ module: Module, count: Int, _ scaling: Double
-  ) throws -> WeightUpdate {
-    guard let tensor = module.tensors[.bBias] else {
-      throw AdapterError.missingTensor(
-        source: source.label, block: module.name, expected: "lora_B.bias, as lora_bias is set")
-    }
-    let bias = try StoredMatrix(tensor)
-    try bias.require(bias.shape == [count], "\([count])")
-    return WeightUpdate(
-      module: module.name, parameter: .bias, shape: [count],
-      action: .add { allowing in
-        let values = try bias.load(allowing).scaled(by: scaling).values
-        return .dense(Matrix(rows: 1, columns: count, values: values))
-      }, kind: "LoRA bias", loadedElements: count, isProduct: false)
-  }
-
-  /// LoRA and DoRA of an embedding (Updates §3.4).
-  private func embedding(_ module: Module) throws -> WeightUpdate {
-    guard let aTensor = module.tensors[.embeddingA], let bTensor = module.tensors[.embeddingB],
-      module.tensors[.a] ?? module.tensors[.b] ?? module.tensors[.bBias] == nil
-    else { throw AdapterError.incompletePair(source: source.label, block: module.name, pair: 0) }
-    let (a, b) = (try StoredMatrix(aTensor), try StoredMatrix(bTensor))
-    try a.require(a.shape.count == 2, "two extents")
-    try checkRank(a.rows, of: module.name, tensor: aTensor)
-    try b.require(b.shape == [b.rows, a.rows], "\([b.rows, a.rows])")
-    let scaling = try finite(config.scaling(of: module.name), module)
-    let magnitude = try magnitude(of: module, count: b.rows)
-    let loader: WeightUpdate.Loader = { allowing in
-      .product(
-        PlainFactors(
-          a: try b.load(allowing).scaled(by: scaling).transposed,
-          b: try a.load(allowing).transposed))
-    }
-    return WeightUpdate(
-      module: module.name, shape: [a.columns, b.rows],
-      action: WeightUpdate.action(loader, magnitude, per: .column), kind: config.kindName,
-      loadedElements: a.elementCount + b.elementCount + (magnitude?.elementCount ?? 0))
-  }
-
-  /// AdaLoRA (Updates §3.5).
-  private func adaLoRA(_ module: Module) throws -> [AdapterUpdates.Part] {
-    guard let aTensor = module.tensors[.rightVectors], let bTensor = module.tensors[.leftVectors],
-      let eTensor = module.tensors[.singularValues]
-    else {
-      throw AdapterError.missingTensor(
-        source: source.label, block: module.name, expected: "lora_A, lora_B and lora_E")
-    }
-    let rank = config.rank(of: module.name)
-    if rank == 0, [aTensor, bTensor, eTensor].allSatisfy({ $0.info.elementCount == 0 }) {
-      return []
-    }
-    let (a, b) = (try StoredMatrix(aTensor), try StoredMatrix(bTensor))
-    let e = try StoredMatrix(eTensor)
-    try checkRank(a.rows, of: module.name, tensor: aTensor)
-    try a.require(a.shape.count == 2, "two extents")
-    try b.require(b.shape == [b.rows, a.rows], "\([b.rows, a.rows])")
-    try e.require(e.shape == [a.rows, 1], "\([a.rows, 1])")
-    let scaling = try finite(config.scaling(of: module.name), module)
-    func update(transposed: Bool) -> WeightUpdate {
-      WeightUpdate(
-        module: module.name, shape: transposed ? [a.columns, b.rows] : [b.rows, a.columns],
-        action: .add { allowing in
-          var right = try a.load(allowing)
-          let values = try e.load(allowing).values
-          for row in 0..<right.rows {
-            for column in 0..<right.columns { right[row, column] *= values[row] }
-          }
-          let left = try b.load(allowing).scaled(by: scaling)
-          return .product(
-            transposed
-              ? PlainFactors(a: left.transposed, b: right.transposed)
-              : PlainFactors(a: right, b: left))
-        }, kind: config.kindName, loadedElements: a.elementCount + b.elementCount + e.elementCount,
-        joinsKernel: !transposed)
-    }
-    return [
-      config.storesTransposed
-        ? .open(.orientation { update(transposed: $0) }) : .certain(update(transposed: false))
-    ]
-  }
-
-  /// A module's magnitude, one for each output; nil without DoRA.
-  private func magnitude(of module: Module, count: Int) throws -> StoredMatrix? {
-    guard config.usesMagnitudes else { return nil }
-    guard let tensor = module.tensors[.magnitude] ?? module.tensors[.magnitudeWeight] else {
-      throw AdapterError.missingTensor(
-        source: source.label, block: module.name,
-        expected: "lora_magnitude_vector, as use_dora is set")
-    }
-    let magnitude = try StoredMatrix(tensor)
-    // [out] of a layer, [1, out, 1, …] of a convolution.
-    try magnitude.require(
-      magnitude.elementCount == count && magnitude.shape.filter { $0 != 1 }.count < 2,
-      "\(count) elements")
-    return magnitude
-  }
-
-  /// Refuses a scaling that is none.
-  func finite(_ scaling: Double, _ module: Module) throws(AdapterError) -> Double {
-    guard scaling.isFinite else { throw .badScaling(block: module.name, found: scaling) }
-    return scaling
-  }
-}
-
-extension WeightUpdate {
-  /// Adds, or with a magnitude rescales too.
-  static func action(
-    _ loader: @escaping Loader, _ magnitude: StoredMatrix?, per axis: Axis
-  ) -> Action {
-    guard let magnitude else { return .add(loader) }
-    return .rescale(loader, magnitude: { try magnitude.load(false).values }, per: axis)
-  }
-}
-
-extension OpenUpdates {
-  /// A layer whose weight lies transposed, as its config says, unless the base's shape tells
-  /// otherwise: of several kinds of layers a config has only one answer.
-  static func orientation(_ update: (_ transposed: Bool) -> WeightUpdate) -> OpenUpdates {
-    OpenUpdates(
-      [true, false].map { transposed in
-        let update = update(transposed)
-        return Choice(updates: { [update] }, tensors: [update])
-      }, prefersFirst: true, what: "")
   }
 }

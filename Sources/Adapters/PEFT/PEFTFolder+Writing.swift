@@ -17,26 +17,12 @@ extension PEFTFolder: WritableAdapterFormat {
   }
 
   static func check(_ file: AdapterFileContent, for path: String) throws {
-    guard file.content.structure == .plain else {
-      throw AdapterError.notPlain(format: name, structure: file.content.structure)
-    }
-    for block in file.content.blocks where block.pairs > 1 {
-      throw AdapterError.stackedPairs(format: name, block: block.name, found: block.pairs)
-    }
+    try file.requirePlain(name)
     _ = try renamed(file)
   }
 
   static func losses(of file: AdapterFileContent) -> [String] {
-    var losses: [String] = []
-    if file.content.blocks.contains(where: { !$0.windows.isEmpty }) {
-      losses.append("norm windows")
-    }
-    if !file.content.metadata.isEmpty { losses.append("metadata") }
-    if file.content.blocks.contains(where: { $0.base != nil }) {
-      losses.append("what is known of base weights")
-    }
-    losses += file.attachments.map { "chunk '\($0.type)'" }
-    return losses.map(loss)
+    file.lossesBesideFactors.map(loss)
   }
 
   static func write(_ file: AdapterFileContent, to path: String, _ options: WriteOptions) throws {
@@ -137,10 +123,14 @@ struct PEFTConfigText {
 
   /// `scaling · rank`, rounded such that dividing it by the rank gives the scaling, if any number
   /// does; a whole one, 6 and not 6.000000000000001, if that does.
-  private static func alpha(_ block: PlainBlock) -> Double {
-    let product = block.scaling * Double(block.rank)
+  static func alpha(scaling: Double, rank: Int) -> Double {
+    let product = scaling * Double(rank)
     return [product.rounded(), product, product.nextDown, product.nextUp]
-      .first { $0 / Double(block.rank) == block.scaling } ?? product
+      .first { $0 / Double(rank) == scaling } ?? product
+  }
+
+  private static func alpha(_ block: PlainBlock) -> Double {
+    alpha(scaling: block.scaling, rank: block.rank)
   }
 
   /// A whole number without a fraction, as PEFT writes it.
@@ -149,7 +139,7 @@ struct PEFTConfigText {
   }
 
   /// The value that occurs most often, the earliest of several.
-  private static func mostCommon<Value: Hashable>(_ values: [Value]) -> Value {
+  static func mostCommon<Value: Hashable>(_ values: [Value]) -> Value {
     var counts: [Value: Int] = [:]
     for value in values { counts[value, default: 0] += 1 }
     let most = counts.values.max() ?? 0

@@ -9,7 +9,9 @@ enum PEFTFolder: AdapterFormat {
   static let fileNames = ["adapter_model.safetensors", "adapter_model.bin"]
 
   static func matches(_ probe: InputProbe) throws -> Bool {
-    probe.kind == .folder && probe.entries.contains(PEFTConfig.fileName)
+    // mlx_lm gives its config the same name.
+    try probe.kind == .folder && probe.entries.contains(PEFTConfig.fileName)
+      && !MLXFolder.matches(probe)
   }
 
   static func read(_ probe: InputProbe, _ check: RuleCheck) throws -> UncheckedAdapter? {
@@ -61,6 +63,9 @@ extension PEFTModules {
   var firstNotPlain: (kind: String, module: TensorName)? {
     for module in modules {
       if let kind = kindBeyondPlain(module) { return (kind, module.name) }
+    }
+    if let module = savedWeights.keys.min(by: ModuleOrder.precedes) {
+      return ("a LoRA of a weight that is saved with it", module)
     }
     return replacements.first.map { ("a \($0.kind)", $0.name) }
   }

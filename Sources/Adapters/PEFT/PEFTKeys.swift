@@ -37,12 +37,6 @@ enum PEFTKeys {
   /// The key of a block's B.
   static func b(of block: TensorName) -> TensorName { key(block, .b) }
 
-  /// Whether a tensor's name is that of a LoRA factor of a linear layer.
-  static func isFactor(_ name: TensorName) -> Bool {
-    let role = parse(name)?.role
-    return role == .a || role == .b
-  }
-
   /// The module and what the tensor is beside it, or nil for other names.
   static func parse(_ name: TensorName) -> (module: TensorName, role: Role)? {
     for role in Role.allCases where name.string.utf8.count > role.rawValue.utf8.count + 1 {
@@ -52,6 +46,14 @@ enum PEFTKeys {
       }
     }
     return nil
+  }
+
+  /// The module whose weight is saved under this name beside its adapter, as PEFT does of adapted
+  /// embeddings; nil for other names.
+  static func savedWeight(_ name: TensorName) -> TensorName? {
+    let suffix = ".base_layer.weight"
+    guard name.string.hasSuffix(suffix) else { return nil }
+    return module(of: TensorName(String(name.string.dropLast(suffix.count))))
   }
 
   /// The module's name in the model that PEFT wraps, by which its patterns go: without the prefix.

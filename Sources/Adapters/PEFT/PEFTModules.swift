@@ -30,6 +30,9 @@ struct PEFTModules {
   let modules: [Module]
   /// In module order.
   let replacements: [Replacement]
+  /// Weights that are saved though their modules are adapted, by module: the delta adds to these
+  /// and not to the base's.
+  let savedWeights: [TensorName: TensorReference]
 
   /// - Throws: `AdapterError`, `SidecarError` that lists all unexpected tensors, errors of formats.
   init(_ probe: InputProbe) throws {
@@ -47,6 +50,7 @@ struct PEFTModules {
     let roles = config.expectedRoles
     var tensors: [TensorName: [PEFTKeys.Role: TensorReference]] = [:]
     var replacements: [TensorName: Replacement] = [:]
+    var savedWeights: [TensorName: TensorReference] = [:]
     var unexpected: [TensorName] = []
     let parsed = source.tensors.map { PEFTKeys.parse($0.name) }
     let adapted = Set(parsed.compactMap { $0?.module })
@@ -55,6 +59,10 @@ struct PEFTModules {
       if let (module, role) = parsed[index], roles.contains(role) {
         // With PEFT's prefix and without it are one module.
         guard tensors[module, default: [:]].updateValue(reference, forKey: role) == nil else {
+          throw AdapterError.duplicateBlock(module)
+        }
+      } else if let module = PEFTKeys.savedWeight(info.name), adapted.contains(module) {
+        guard savedWeights.updateValue(reference, forKey: module) == nil else {
           throw AdapterError.duplicateBlock(module)
         }
       } else if let (name, kind) = config.replacement(info.name, adapted: adapted) {
@@ -71,6 +79,7 @@ struct PEFTModules {
     }
     modules = tensors.map { Module(name: $0, tensors: $1) }
       .sorted { ModuleOrder.precedes($0.name, $1.name) }
+    self.savedWeights = savedWeights
     self.replacements = replacements.values.sorted { ModuleOrder.precedes($0.name, $1.name) }
   }
 }

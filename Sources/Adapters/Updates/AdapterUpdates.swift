@@ -1,4 +1,3 @@
-internal import ByteIO
 public import HDF5
 public import Tensors
 
@@ -18,10 +17,13 @@ public struct AdapterUpdates: Sendable {
   public let files: [String]
   /// Name or path of the base model, for people; nil where unknown. Never opened.
   public let baseModel: String?
-  /// Whether it is nothing but low-rank pairs on linear layers, which `Adapter` holds as well.
-  public let isPlain: Bool
+  /// Its tensors as they are stored.
+  public let tensors: any TensorSource
+  /// The first thing in it that is no low-rank pair on a linear layer, in words, and where; nil for a
+  /// plain LoRA, which `Adapter` holds as well.
+  let firstNotPlain: (kind: String, module: TensorName)?
   /// What only the base's shapes decide, by the position of its first update.
-  private let openings: [Int: OpenUpdates]
+  let openings: [Int: OpenUpdates]
 
   /// A part of the adapter: updates that are certain, or those that a base decides on.
   enum Part: Sendable {
@@ -30,8 +32,8 @@ public struct AdapterUpdates: Sendable {
   }
 
   init(
-    label: String, format: String, parts: [Part], notes: [String], files: [String],
-    baseModel: String?, isPlain: Bool
+    label: String, format: String, parts: [Part], tensors: any TensorSource, config: String?,
+    notes: [String], baseModel: String?, firstNotPlain: (kind: String, module: TensorName)?
   ) {
     var updates: [WeightUpdate] = []
     var openings: [Int: OpenUpdates] = [:]
@@ -44,25 +46,29 @@ public struct AdapterUpdates: Sendable {
       }
     }
     self.init(
-      label: label, format: format, updates: updates, openings: openings, notes: notes,
-      files: files, baseModel: baseModel, isPlain: isPlain)
+      label: label, format: format, updates: updates, openings: openings,
+      tensors: tensors, notes: notes, files: (config.map { [$0] } ?? []) + [tensors.label],
+      baseModel: baseModel, firstNotPlain: firstNotPlain)
   }
 
-  private init(
+  init(
     label: String, format: String, updates: [WeightUpdate], openings: [Int: OpenUpdates],
-    notes: [String], files: [String], baseModel: String?, isPlain: Bool
+    tensors: any TensorSource, notes: [String], files: [String], baseModel: String?,
+    firstNotPlain: (kind: String, module: TensorName)?
   ) {
     self.label = label
     self.format = format
     self.updates = updates
     self.openings = openings
+    self.tensors = tensors
     self.notes = notes
     self.files = files
     self.baseModel = baseModel
-    self.isPlain = isPlain
+    self.firstNotPlain = firstNotPlain
   }
 
-  /// Reads an adapter of a foreign format: a PEFT folder of any kind.
+  /// Reads an adapter of a foreign format: a PEFT folder of any kind, an MLX folder,
+  /// a kohya file.
   ///
   /// - Returns: nil where something else lies there, such as an adapter of a format of ours or a
   ///   published ResLoRA checkpoint, which are merged before they are folded.
@@ -80,34 +86,18 @@ public struct AdapterUpdates: Sendable {
     return nil
   }
 
-  private static let formats: [any UpdateFormat.Type] = [PEFTFolder.self]
+  private static let formats: [any UpdateFormat.Type] = [
+    MLXFolder.self, PEFTFolder.self, KohyaFile.self,
+  ]
+}
 
-  /// The same adapter with everything decided that a base decides: whether a layer stores its
-  /// weight transposed, and which parameter a stack of experts is (Updates §4.4).
-  ///
-  /// Every fold must go by these updates.
-  ///
-  /// - Throws: `AdapterError.ambiguous` where the base's shapes leave it open.
-  public func fitted(to base: any TensorSource) throws -> AdapterUpdates {
-    guard !openings.isEmpty else { return self }
-    let names = updates.filter { $0.naming == .dotted }.map { update in
-      BaseMatch.Wanted(update)
-    }
-    let substitution = BaseMatch.substitution(for: names, in: base).best
-    var fitted: [WeightUpdate] = []
-    var next = 0
-    while next < updates.count {
-      if let open = openings[next] {
-        fitted += try open.fitted(to: base, substitution)
-        next += open.updates.count
-      } else {
-        fitted.append(updates[next])
-        next += 1
-      }
-    }
-    return AdapterUpdates(
-      label: label, format: format, updates: fitted, openings: [:], notes: notes, files: files,
-      baseModel: baseModel, isPlain: isPlain)
+extension AdapterUpdates {
+  /// Whether it is nothing but low-rank pairs on linear layers, which `Adapter` holds as well.
+  public var isPlain: Bool { firstNotPlain == nil }
+
+  /// What says that only a fold takes it; nil for a plain LoRA.
+  public var foldOnly: AdapterError? {
+    firstNotPlain.map { .foldOnly(source: label, kind: $0.kind, module: $0.module) }
   }
 }
 

@@ -61,6 +61,7 @@ struct LycorisTensors {
   ) throws -> WeightUpdate {
     let (a, b) = (left.rows, left.columns)
     let (c, d, k) = (right.shape[0], right.shape[1], right.shape[2])
+    try right.requireComputable(a * b * c * d * k)
     return WeightUpdate(
       module: module, shape: [a * c, b * d, k],
       action: .add { allowing in
@@ -101,19 +102,7 @@ extension LycorisTensors {
     func load(_ allowing: Bool) throws -> PlainFactors {
       let (a, b) = (try a.load(allowing), try b.load(allowing))
       guard let core = try core?.load(allowing) else { return PlainFactors(a: b, b: a) }
-      // T [i, j, κ] and B [j, c] to A [i, c κ].
-      let kernel = core.columns / b.rows
-      var right = Matrix(rows: core.rows, columns: b.columns * kernel)
-      for i in 0..<core.rows {
-        for j in 0..<b.rows {
-          for c in 0..<b.columns {
-            for k in 0..<kernel {
-              right[i, c * kernel + k] += core[i, j * kernel + k] * b[j, c]
-            }
-          }
-        }
-      }
-      return PlainFactors(a: right, b: a.transposed)
+      return PlainFactors(a: core.contracted(with: b), b: a.transposed)
     }
   }
 
@@ -159,7 +148,9 @@ extension LycorisTensors {
       return .whole(matrix)
     }
     let hasCore = core.map { tensors[$0] != nil } ?? false
-    return .factors(try factors(a, b, hasCore ? core : nil, check))
+    let found = try factors(a, b, hasCore ? core : nil, check)
+    try found.a.requireComputable(found.rows * found.columns)
+    return .factors(found)
   }
 
   private func factors(
@@ -181,10 +172,30 @@ extension LycorisTensors {
     try tensor.require(
       tensor.shape.count > 2 && tensor.shape[0] == first.rows && tensor.shape[1] == second.rows,
       "\(first.rows) x \(second.rows) and a kernel")
-    return Factors(a: first, b: second, core: tensor)
+    let found = Factors(a: first, b: second, core: tensor)
+    try tensor.requireComputable(first.rows * found.columns)
+    return found
   }
 
   private func missing(_ expected: String) -> AdapterError {
     .missingTensor(source: source, block: module, expected: expected)
+  }
+}
+
+extension Matrix {
+  /// A core T [i, j, κ], stored [i, j κ], contracted over j with B [j, c]: [i, c κ].
+  func contracted(with other: Matrix) -> Matrix {
+    let kernel = columns / other.rows
+    var result = Matrix(rows: rows, columns: other.columns * kernel)
+    for i in 0..<rows {
+      for j in 0..<other.rows {
+        for c in 0..<other.columns {
+          for k in 0..<kernel {
+            result[i, c * kernel + k] += self[i, j * kernel + k] * other[j, c]
+          }
+        }
+      }
+    }
+    return result
   }
 }

@@ -10,42 +10,41 @@ struct OpenUpdates: Sendable {
     let tensors: [WeightUpdate]
   }
 
+  /// What is open.
+  enum Question: Sendable {
+    /// Whether a layer stores its weight as [in, out]; the first choice is what the config says.
+    case orientation
+    /// Whether a module is an embedding; the first choice is what its name says.
+    case embedding
+    /// Which parameters pairs belong to, and which way round they are.
+    case parameters(what: String)
+  }
+
+  /// What is open.
+  let question: Question
   /// The meanings, the likeliest first.
   let choices: [Choice]
-  /// Whether the first one counts where several fit; else that is an error.
-  let prefersFirst: Bool
-  /// What it is about, for errors.
-  let what: String
-
   /// The updates under the likeliest meaning.
   let updates: [WeightUpdate]
 
   /// - Precondition: there is at least one choice.
-  init(_ choices: [Choice], prefersFirst: Bool, what: String) {
+  init(_ question: Question, _ choices: [Choice]) {
+    self.question = question
     self.choices = choices
-    self.prefersFirst = prefersFirst
-    self.what = what
     updates = choices[0].updates()
   }
 
-  /// The updates under the meaning that fits the base; the likeliest where none does, whose
-  /// mismatch is reported with all others.
-  ///
-  /// - Throws: `AdapterError.ambiguous`.
-  func fitted(
-    to base: any TensorSource, _ substitution: BaseMatch.Substitution
-  ) throws(AdapterError) -> [WeightUpdate] {
-    let fitting = choices.filter { choice in
-      choice.tensors.allSatisfy { update in
+  /// The module, or the first of them.
+  var module: TensorName { choices[0].tensors[0].module }
+
+  /// The choices whose tensors the base has in the right shapes.
+  func fitting(_ base: any TensorSource, _ substitution: BaseMatch.Substitution) -> [Int] {
+    choices.indices.filter { index in
+      choices[index].tensors.allSatisfy { update in
         substitution.apply(BaseMatch.Wanted(update)).flatMap(base.index(of:)).map {
           update.fits(base.tensors[$0].shape)
         } ?? false
       }
     }
-    guard let first = fitting.first else { return updates }
-    guard fitting.count == 1 || prefersFirst else {
-      throw .ambiguous(module: first.tensors[0].module, what: what)
-    }
-    return first.updates()
   }
 }

@@ -41,15 +41,40 @@ struct StoredMatrix: Sendable {
       expected: expected())
   }
 
+  /// Refuses to compute more elements from it than any model needs: few stored ones can ask for it.
+  func requireComputable(_ elements: Int) throws(AdapterError) {
+    guard elements > Factor.maximumBytes / 8 else { return }
+    throw .factorTooLarge(
+      source: reference.source.label, tensor: reference.info.name, found: elements)
+  }
+
+  /// Refuses a stack of more experts than any model has.
+  func requireExperts(_ count: Int) throws(AdapterError) {
+    try require(count <= 1 << 16, "at most 65536 experts")
+  }
+
   /// Reads the matrix.
   ///
   /// - Throws: errors of the source; `AdapterError.nonFinite` unless `allowingNonFinite`.
   func load(_ allowingNonFinite: Bool) throws -> Matrix {
-    let values = try reference.source.float64(of: reference.index)
-    if !allowingNonFinite, let value = values.first(where: { !$0.isFinite }) {
-      throw AdapterError.nonFinite(
-        source: reference.source.label, tensor: reference.info.name, found: value)
-    }
+    let values = try values(rows: 0..<rows)
+    try check(values, allowingNonFinite)
     return Matrix(rows: rows, columns: columns, values: values)
+  }
+
+  /// Reads some rows, one after the other.
+  func values(rows range: Range<Int>) throws -> [Double] {
+    let dtype = reference.info.dtype
+    let size = columns * dtype.elementByteCount
+    let bytes = try reference.source.bytes(
+      of: reference.index, range: (range.lowerBound * size)..<(range.upperBound * size))
+    return bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+  }
+
+  /// Refuses a NaN or an infinity among elements unless they are allowed.
+  func check(_ values: [Double], _ allowingNonFinite: Bool) throws(AdapterError) {
+    guard !allowingNonFinite, let value = values.first(where: { !$0.isFinite }) else { return }
+    throw .nonFinite(
+      source: reference.source.label, tensor: reference.info.name, found: value)
   }
 }

@@ -37,3 +37,29 @@ public struct AdapterFileContent: Sendable {
     _ = try AdapterContent(parsing: Array(content.text.utf8), path: path, check: .throwing)
   }
 }
+
+/// What formats of others hold: a plain LoRA and little beside it.
+extension AdapterFileContent {
+  /// Refuses links and stacked pairs.
+  ///
+  /// - Throws: `AdapterError.notPlain`, `AdapterError.stackedPairs`.
+  func requirePlain(_ format: String) throws(AdapterError) {
+    guard content.structure == .plain else {
+      throw .notPlain(format: format, structure: content.structure)
+    }
+    for block in content.blocks where block.pairs > 1 {
+      throw .stackedPairs(format: format, block: block.name, found: block.pairs)
+    }
+  }
+
+  /// What there is beside factors, scalings and the base model.
+  var lossesBesideFactors: [String] {
+    var losses: [String] = []
+    if content.blocks.contains(where: { !$0.windows.isEmpty }) { losses.append("norm windows") }
+    if !content.metadata.isEmpty { losses.append("metadata") }
+    if content.blocks.contains(where: { $0.base != nil }) {
+      losses.append("what is known of base weights")
+    }
+    return losses + attachments.map { "chunk '\($0.type)'" }
+  }
+}

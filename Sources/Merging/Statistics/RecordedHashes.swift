@@ -22,6 +22,23 @@ extension Adapter {
     }.map { $0.0.name }
   }
 
+  /// A line about the blocks whose weight in `inputs.base` is another than the one recorded; none
+  /// where there are none.
+  ///
+  /// - Throws: as `blocksOfOtherBase`.
+  public func warningsOfOtherBase(_ inputs: MergeInputs) throws -> [String] {
+    Adapter.warnings(ofOtherBase: try blocksOfOtherBase(inputs))
+  }
+
+  /// The line about such blocks; none where there are none.
+  public static func warnings(ofOtherBase blocks: [TensorName]) -> [String] {
+    if blocks.isEmpty { return [] }
+    return [
+      "\(blocks.count) base weights are not those whose SHA-256 the adapter carries; is this the "
+        + "right base? Blocks: \(blocks.listed { "'\($0)'" })"
+    ]
+  }
+
   /// The SHA-256 of some weights of a base in hexadecimal; nil for those that are nil.
   static func digests(
     of weights: [Int?], in base: any TensorSource, _ inputs: MergeInputs

@@ -46,6 +46,7 @@ struct ConvertCommand: ParsableCommand {
     let result =
       switch content {
       case .adapter(let adapter): try convert(adapter, bar)
+      case .updates(let updates): try refuse(updates)
       case .activations(let file): try convert(file, bar)
       case .windows(let file): try convert(file)
       case .checkpoint(let checkpoint): try convert(checkpoint, bar)
@@ -65,6 +66,12 @@ struct ConvertCommand: ParsableCommand {
     var unit = "tensors"
     var notes: [String] = []
     var warnings: [String] = []
+  }
+
+  /// Only a fold takes it.
+  private func refuse(_ updates: AdapterUpdates) throws -> Result {
+    guard let reason = updates.foldOnly else { preconditionFailure("a plain LoRA is an adapter") }
+    throw reason
   }
 
   private func convert(_ adapter: Adapter, _ bar: ProgressBar) throws -> Result {
@@ -88,7 +95,7 @@ struct ConvertCommand: ParsableCommand {
       let others = zip(adapter.blocks, converted.blocks).filter { before, after in
         before.base.map { $0.sha256 != after.base?.sha256 } ?? false
       }
-      warnings += MergeOptions.warnings(ofOtherBase: others.map { $0.0.name })
+      warnings += Adapter.warnings(ofOtherBase: others.map { $0.0.name })
     } else {
       warnings += droppedStatistics(adapter, converted)
     }

@@ -46,6 +46,15 @@ struct InspectCommand: ParsableCommand {
           try AdapterDescription(
             path, adapter, try listing { (try adapter.storedTensors(), adapter.tensorFiles) },
             drawsTopology: topology)
+        case .updates(let updates):
+          UpdatesDescription(
+            path, updates,
+            try listing {
+              (
+                updates.tensors,
+                updates.tensors.tensors.map { _ in Paths.name(of: updates.tensors.label) }
+              )
+            })
         case .checkpoint(let checkpoint):
           CheckpointDescription(
             path, checkpoint,

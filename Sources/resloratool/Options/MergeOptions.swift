@@ -43,30 +43,16 @@ struct MergeOptions: ParsableArguments {
     rank.map(RankTruncation.rank) ?? energy.map(RankTruncation.energy)
   }
 
-  /// What to say of blocks whose base weight is not the one that the adapter's file tells of.
-  static func warnings(ofOtherBase blocks: [TensorName]) -> [String] {
-    blocks.isEmpty
-      ? []
-      : [
-        "\(blocks.count) base weights are not those whose SHA-256 the adapter carries; is this the "
-          + "right base? Blocks: \(blocks.listed { "'\($0)'" })"
-      ]
-  }
-
   /// Merges an adapter, with a progress bar over the passes through the base.
   func run(
-    _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions,
-    withFigures: Bool = true
+    _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions
   ) throws -> Merge.Result {
     let bar = ProgressBar("reading the base", isQuiet: common.quiet)
     defer { bar.finish() }
     var inputs = MergeInputs(
       base: base, profile: compat, allowsNonFinite: allowsNonFinite, threads: common.threadCount)
     inputs.progress = { try bar.update($0, of: $1) }
-    common.warn(MergeOptions.warnings(ofOtherBase: try adapter.blocksOfOtherBase(inputs)))
-    return try Merge(
-      method: method, inputs: inputs, truncation: truncation, wantsFoldedNorms: withFigures
-    )
-    .run(adapter)
+    common.warn(try adapter.warningsOfOtherBase(inputs))
+    return try Merge(method: method, inputs: inputs, truncation: truncation).run(adapter)
   }
 }
