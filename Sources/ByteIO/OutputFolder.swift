@@ -135,6 +135,8 @@ public final class OutputFolder: Sendable {
     }
     keep(false)
     try SystemCalls.synchronizeFolder(Paths.parent(of: path))
+    // Where a run was killed in `replace`, the folder that it was to replace.
+    TemporaryName.removeAbandoned(besides: path)
   }
 
   /// Gives one file of the folder the output's name; the folder goes when its owner does.

@@ -33,11 +33,13 @@ ENVIRONMENT = {**os.environ, "SWIFT_BACKTRACE": "enable=no", "OPENBLAS_NUM_THREA
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at the n-th call of every thread."""
+    """What happens at the n-th call of a thread."""
 
     call: str
     effect: str
     number: int
+    # Whether only calls of the first thread count; else whichever thread comes to its n-th first.
+    is_first_thread: bool = False
 
     @property
     def is_signal(self):
@@ -54,7 +56,8 @@ class Fault:
         return f"inject={self.call}:{what}:when={self.number}"
 
     def __str__(self):
-        return f"{self.call} {self.effect} n={self.number}"
+        thread = ", first thread" if self.is_first_thread else ""
+        return f"{self.call} {self.effect} n={self.number}{thread}"
 
 
 @dataclass(frozen=True)
@@ -80,32 +83,40 @@ def run(command, folder):
     return Outcome(process.returncode, output, error, usage.ru_maxrss)
 
 
-def run_injected(fault, command, folder, log):
-    """Runs a command with a fault."""
-    strace = ["strace", "-f", "-q", "-o", log, "-e", f"trace={fault.call}", "-e", fault.option]
-    if fault.effect not in ("SIGINT", "SIGTERM"):
-        strace.append("--seccomp-bpf")  # faster, but it swallows signals that can be caught
+def run_injected(fault, always, command, folder, log):
+    """Runs a command with a fault, and one that is always there."""
+    strace = ["strace", "-q", "-o", log, "-e", f"trace={fault.call}", "-e", fault.option]
+    if always and not always.startswith(f"inject={fault.call}:"):
+        strace += ["-e", always]
+    if not fault.is_first_thread:
+        strace.append("-f")
+        if fault.effect not in ("SIGINT", "SIGTERM"):
+            strace.append("--seccomp-bpf")  # faster, but it swallows signals that can be caught
     outcome = run([*strace, *command], folder)
     with open(log, errors="replace") as file:
         text = file.read()
+    # What is always injected is not traced.
     marks = (f"--- {fault.effect} ", f"killed by {fault.effect}", "(INJECTED)")
     was_injected = any(mark in text for mark in marks)
     return Outcome(outcome.status, outcome.output, outcome.error, outcome.peak, was_injected)
 
 
-def count_calls(command, folder, log):
-    """How often the thread that makes most of them makes each call."""
+def count_calls(always, command, folder, log):
+    """How often the first thread makes each call, and whichever other one makes most of them."""
     strace = ["strace", "-f", "--seccomp-bpf", "-q", "-o", log, "-e", "trace=" + ",".join(CALLS)]
-    outcome = run([*strace, *command], folder)
+    outcome = run([*strace, *(["-e", always] if always else []), *command], folder)
     counts = Counter()
     with open(log, errors="replace") as file:
         for line in file:
             if match := re.match(r"(\d+) +(\w+)\(", line):
                 counts[match[1], match[2]] += 1
-    most = Counter()
-    for (_, call), count in counts.items():
-        most[call] = max(most[call], count)
-    return outcome, most
+    first, others = Counter(), Counter()
+    for (thread, call), count in counts.items():
+        if thread == next(iter(counts))[0]:
+            first[call] = count
+        else:
+            others[call] = max(others[call], count)
+    return outcome, first, others
 
 
 def is_possible():

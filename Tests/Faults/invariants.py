@@ -34,7 +34,7 @@ def _after_fault(workshop, fault, outcome):
             if path.split("/")[0] not in scenario.shared:
                 yield f"input {path} changed"
     for name in scenario.outputs:
-        yield from _output(workshop, tree, name)
+        yield from _output(workshop, tree, name, was_killed)
     yield from _leftovers(workshop, tree, fault, was_killed)
     if scenario.in_place and outcome.status > 0 and _is_done(workshop, tree):
         if "is folded" not in outcome.error:
@@ -58,12 +58,14 @@ def _is_pending(workshop, tree):
     return base is not None and base + trees.JOURNAL in tree
 
 
-def _output(workshop, tree, name):
+def _output(workshop, tree, name, was_killed):
     """Absent, as it was, or complete; in place also half folded beside a journal."""
     found = trees.part(tree, name)
     if found in (trees.part(workshop.start, name), trees.part(workshop.end, name)):
         return
     if name == workshop.scenario.in_place and _is_pending(workshop, tree):
+        return
+    if workshop.scenario.may_vanish and was_killed and not found:
         return
     yield f"{name} is neither what it was nor complete"
 

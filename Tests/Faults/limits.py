@@ -1,4 +1,4 @@
-"""Faults that need no injection: a full disk, a limit on file sizes, a folder nobody may write to."""
+"""Faults that need no injection: a full disk, a limit on file sizes, a read-only folder."""
 import os
 import subprocess
 from pathlib import Path

@@ -27,18 +27,26 @@ from workshop import Workshop
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def faults(counts, scenario, everything):
-    """Every fault of every call, at as many n as the scenario has points; kills at three times those."""
+def faults(workshop, everything):
+    """Every fault of every call, at as many n as the scenario has points; three times as many kills.
+
+    Where several threads make a call, those of the first are counted alone as well: it would come
+    to its last ones after another thread had come to as many.
+    """
+    scenario = workshop.scenario
     points = None if everything else scenario.points
     generator = random.Random(scenario.name)
     for call, effects in injection.EFFECTS.items():
-        for effect in (*effects, *injection.SIGNALS):
-            most = points and points * (3 if effect == "SIGKILL" else 1)
-            numbers = spread(counts[call], most)
-            if scenario.threads > 1:
-                numbers = generator.sample(range(1, counts[call] + 1), len(numbers))
-            for number in numbers:
-                yield injection.Fault(call, effect, number)
+        first, others = workshop.first[call], workshop.others[call]
+        for is_first_thread in (False, True) if first and others else (False,):
+            count = first if is_first_thread else max(first, others)
+            for effect in (*effects, *injection.SIGNALS):
+                most = points and points * (3 if effect == "SIGKILL" else 1)
+                numbers = spread(count, most)
+                if scenario.threads > 1:
+                    numbers = generator.sample(range(1, count + 1), len(numbers))
+                for number in numbers:
+                    yield injection.Fault(call, effect, number, is_first_thread)
 
 
 def spread(count, most):
@@ -92,7 +100,7 @@ def inject(workshops, scenario, tally, everything):
         finally:
             free.put(workshop)
 
-    wanted = list(faults(workshops[0].counts, scenario, everything))
+    wanted = list(faults(workshops[0], everything))
     with concurrent.futures.ThreadPoolExecutor(len(workshops)) as pool:
         for fault, (was_injected, violations) in zip(wanted, pool.map(one, wanted)):
             if was_injected or violations:

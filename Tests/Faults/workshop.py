@@ -34,8 +34,8 @@ class Workshop:
         scenario.prepare(self)
         trees.restore(self.folder, self.template)
         self.start = trees.snapshot(self.folder)
-        outcome, self.counts = injection.count_calls(
-            [self.tool, *scenario.command], self.folder, self.log)
+        outcome, self.first, self.others = injection.count_calls(
+            scenario.always, [self.tool, *scenario.command], self.folder, self.log)
         if outcome.status != 0:
             raise RuntimeError(f"{scenario.name}: status {outcome.status}: {outcome.error}")
         self.end = trees.snapshot(self.folder)
@@ -50,4 +50,4 @@ class Workshop:
         """Runs the scenario from its start with a fault."""
         trees.restore(self.template, self.folder)
         return injection.run_injected(
-            fault, [self.tool, *self.scenario.command], self.folder, self.log)
+            fault, self.scenario.always, [self.tool, *self.scenario.command], self.folder, self.log)

@@ -57,6 +57,7 @@ extension FoldCommand {
   /// One task of a plan, or its end.
   func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
     try FoldJob.checkNotPending([file.request.base])
+    try FoldJob.checkNotPending([file.request.base])
     let job = try open { try file.job(on: $0) }
     if let task = plan.task {
       let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
