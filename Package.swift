@@ -13,12 +13,6 @@ let swiftSettings: [SwiftSetting] =
 
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
-/// What the symbols of CLAPACK come from.
-let linearAlgebra: [LinkerSetting] = [
-  .linkedLibrary("openblas", .when(platforms: [.linux])),
-  .linkedFramework("Accelerate", .when(platforms: [.macOS])),
-]
-
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -53,7 +47,7 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
     .systemLibrary(name: "CNettle", providers: [.apt(["nettle-dev"])]),
     .target(name: "CHDF5", cSettings: cSettings),
-    .systemLibrary(name: "CLAPACK", providers: [.apt(["libopenblas-dev"])]),
+    .target(name: "CLAPACK", cSettings: cSettings),
     .systemLibrary(name: "CPlatform"),
     .target(name: "CKernels", cSettings: cSettings),
 
@@ -76,10 +70,7 @@ let package = Package(
     module(
       "Contents",
       ["Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations"]),
-    .target(
-      name: "Merging", dependencies: ["Tensors", "ByteIO", "Adapters", "CLAPACK"],
-      swiftSettings: swiftSettings,
-      linkerSettings: linearAlgebra),
+    module("Merging", ["Tensors", "ByteIO", "Adapters", "CLAPACK"]),
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
     module(
       "FoldJobs",
@@ -109,7 +100,7 @@ let package = Package(
       dependencies: ["Tensors", "ByteIO", "HDF5", "ResLoRAContainer", "CKernels", "CLAPACK"],
       path: "Tests/Benchmarks",
       exclude: ["fold.py", "fold_by_script.py", "container_h5py.py", "hdf5_h5py.py"],
-      swiftSettings: swiftSettings, linkerSettings: linearAlgebra),
+      swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),

@@ -14,7 +14,7 @@ fi
 command -v swift >/dev/null || { echo "install a Swift 6.2 toolchain first: https://swift.org/install" >&2; exit 1; }
 
 missing=()
-for package in zlib1g-dev libdeflate-dev libzstd-dev nettle-dev libhdf5-dev libopenblas-dev "$@"; do
+for package in zlib1g-dev libdeflate-dev libzstd-dev nettle-dev libhdf5-dev libopenblas0 "$@"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -15,9 +15,7 @@ enum FoldKernelBenchmark {
   private static let ranks = [4, 8, 16, 32, 64, 128, 256]
 
   @Sendable static func run(_ arguments: [String]) {
-    #if !canImport(Darwin)
-      openblas_set_num_threads(1)
-    #endif
+    lapack.set_threads?(1)
     print("GFLOP/s of one core")
     let levels = arguments.contains("--levels") ? Array(0...rl_best_level().rawValue) : nil
     for raw in levels ?? [rl_best_level().rawValue] {
@@ -63,7 +61,7 @@ enum FoldKernelBenchmark {
       // Column-major: the transposed product of the transposed factors.
       var (n, m, k) = (rl_lapack_int(columns), rl_lapack_int(rows), rl_lapack_int(rank))
       var one: Float = 1
-      sgemm_("N", "N", &n, &m, &k, &one, a32, &n, b32, &k, &one, &wide, &n)
+      lapack.sgemm("N", "N", &n, &m, &k, &one, a32, &n, b32, &k, &one, &wide, &n)
       narrow(wide, &weights, wide.count)
     }
   }
@@ -103,8 +101,15 @@ enum FoldKernelBenchmark {
   ) {
     var (n, m, k) = (rl_lapack_int(columns), rl_lapack_int(rows), rl_lapack_int(rank))
     var one = 1.0
-    dgemm_("N", "N", &n, &m, &k, &one, a, &n, b, &k, &one, &sum, &n)
+    lapack.dgemm("N", "N", &n, &m, &k, &one, a, &n, b, &k, &one, &sum, &n)
   }
+
+  /// What the kernels are compared with.
+  private static let lapack: CLAPACKLibrary = {
+    var library = CLAPACKLibrary()
+    guard clapack_load(&library) else { fatalError("OpenBLAS is not there") }
+    return library
+  }()
 
   // MARK: Operands and figures
 

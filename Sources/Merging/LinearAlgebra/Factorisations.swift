@@ -1,25 +1,37 @@
 internal import CLAPACK
 internal import Tensors
 
-/// Dense factorisations by LAPACK.
+/// Dense factorisations by LAPACK, which is loaded when the first is asked for.
 enum LinearAlgebra {
+  /// The routines, valid for as long as the process lives; nil where there is no such library.
+  private static let loaded: CLAPACKLibrary? = {
+    var library = CLAPACKLibrary()
+    return clapack_load(&library) ? library : nil
+  }()
+
+  private static func library() throws(MergeError) -> CLAPACKLibrary {
+    guard let loaded else { throw .noLinearAlgebra }
+    return loaded
+  }
+
   /// `X = Q R` with orthonormal columns in Q, for k = min(rows, columns): Q is rows x k, R k x
   /// columns.
   static func qr(_ matrix: Matrix) throws(MergeError) -> (q: Matrix, r: Matrix) {
+    let lapack = try library()
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)
     var a = matrix.transposed.values  // column-major
     var tau = [Double](repeating: 0, count: k)
     var (rows, columns, count) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
     try callWithWorkspace("dgeqrf") { work, size, info in
-      dgeqrf_(&rows, &columns, &a, &rows, &tau, work, size, info)
+      lapack.dgeqrf(&rows, &columns, &a, &rows, &tau, work, size, info)
     }
     var r = Matrix(rows: k, columns: n)
     for row in 0..<k {
       for column in row..<n { r[row, column] = a[column * m + row] }
     }
     try callWithWorkspace("dorgqr") { work, size, info in
-      dorgqr_(&rows, &count, &count, &a, &rows, &tau, work, size, info)
+      lapack.dorgqr(&rows, &count, &count, &a, &rows, &tau, work, size, info)
     }
     let q = Matrix(rows: k, columns: m, values: Array(a[..<(k * m)])).transposed
     return (q, r)
@@ -27,6 +39,7 @@ enum LinearAlgebra {
 
   /// `X = U diag(σ) Vᵀ` with k = min(rows, columns) singular values, largest first.
   static func svd(_ matrix: Matrix) throws(MergeError) -> (u: Matrix, sigma: [Double], vt: Matrix) {
+    let lapack = try library()
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)
     var a = matrix.transposed.values
@@ -35,7 +48,7 @@ enum LinearAlgebra {
     var vt = [Double](repeating: 0, count: k * n)
     var (rows, columns, count) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
     try callWithWorkspace("dgesvd") { work, size, info in
-      dgesvd_(
+      lapack.dgesvd(
         "S", "S", &rows, &columns, &a, &rows, &sigma, &u, &rows, &vt, &count, work, size, info)
     }
     return (
@@ -47,11 +60,9 @@ enum LinearAlgebra {
   /// Runs `body` with the library's own threads off, so that results do not depend on their number
   /// and callers can run several factorisations at once; afterwards they are as before.
   static func withoutOwnThreads<Result>(_ body: () throws -> Result) rethrows -> Result {
-    #if os(Linux)
-      let threads = openblas_get_num_threads()
-      openblas_set_num_threads(1)
-      defer { openblas_set_num_threads(threads) }
-    #endif
+    let threads = loaded?.get_threads?()
+    loaded?.set_threads?(1)
+    defer { if let threads { loaded?.set_threads?(threads) } }
     return try body()
   }
 
