@@ -24,5 +24,7 @@ final class Finisher: Sendable {
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
-  deinit { queue.sync {} }
+  /// Waits for what was started, whatever came of it. Whoever starts something must call it: the
+  /// queue itself may be the last to hold this.
+  func wait() { queue.sync {} }
 }

@@ -71,7 +71,8 @@ import Testing
   private static let badData: [Case] = [
     Case(3, "nowhere: can't open", "fold", "nowhere", "--into", "base.safetensors"),
     Case(3, "nowhere: can't open", "fold", "adapter", "--into", "nowhere"),
-    Case(3, "adapter=x: can't open", "fold", "--adapter", "adapter=x", "--into", "base.safetensors"),
+    Case(
+      3, "adapter=x: can't open", "fold", "--adapter", "adapter=x", "--into", "base.safetensors"),
     Case(
       3, "adapter=nan: can't open", "fold", "--adapter", "adapter=nan", "--into",
       "base.safetensors"),
@@ -102,11 +103,15 @@ import Testing
   func early() throws {
     let folder = try basic()
     try succeed(
-      ["fold", "adapter", "--into", "base.safetensors", "--plan-out", "p", "-o", "out.safetensors"],
+      [
+        "fold", "adapter", "--into", "base.safetensors", "--plan-out", "p", "-o", "out.safetensors",
+      ],
       in: folder)
     let early = try Tool.run(["fold", "--plan", "p", "--finish"], in: folder.path)
     #expect(early.status == 1)
-    #expect(early.error == "error: tasks 0, 1 must run before the job is finished\n" || early.error.contains("must run before"))
+    #expect(
+      early.error == "error: tasks 0, 1 must run before the job is finished\n"
+        || early.error.contains("must run before"))
     let missing = try Tool.run(["fold", "--plan", "p", "--task", "1"], in: folder.path)
     #expect(missing.status == 1)
     #expect(missing.error.contains("of the statistics must run before this one"))

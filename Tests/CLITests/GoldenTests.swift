@@ -138,8 +138,10 @@ import Testing
 
   /// Wall times and the path of the folder replaced by a word.
   private func withoutTimes(_ text: String, in folder: TemporaryFolder) -> String {
-    text.replacing(folder.path, with: "FOLDER").replacing(#/"seconds": [0-9.e-]+/#, with: "\"seconds\": TIME")
-      .replacing(#/(verified|SHA-256)([^\n]*), [0-9.]+ s\n/#) { "\($0.1)\($0.2), TIME\n" }
+    text.replacing(folder.path, with: "FOLDER").replacing(
+      #/"seconds": [0-9.e-]+/#, with: "\"seconds\": TIME"
+    )
+    .replacing(#/(verified|SHA-256)([^\n]*), [0-9.]+ s\n/#) { "\($0.1)\($0.2), TIME\n" }
   }
 
   /// The header of a safetensors file and a checksum of all its bytes.

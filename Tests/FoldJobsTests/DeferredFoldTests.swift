@@ -40,7 +40,9 @@ import Testing
       fixture = FixtureCase(test.fixture)
       source = try SafetensorsFile(path: fixture.basePath)
       base = folder.folder("base")
-      var order = source.tensors.indices.sorted { source.tensors[$0].name < source.tensors[$1].name }
+      var order = source.tensors.indices.sorted {
+        source.tensors[$0].name < source.tensors[$1].name
+      }
       if test.isReversed { order.reverse() }
       let count = min(test.shards, order.count)
       var map: [String] = []
@@ -77,7 +79,9 @@ import Testing
       _ = try Fold(threads: 1).run(plan, into: sink)
       return FoldedTensors(
         bytes: Dictionary(
-          uniqueKeysWithValues: plan.tensors.indices.map { (plan.tensors[$0].name, sink.bytes(of: $0)) }))
+          uniqueKeysWithValues: plan.tensors.indices.map {
+            (plan.tensors[$0].name, sink.bytes(of: $0))
+          }))
     }
 
     func found(_ output: String) throws -> FoldedTensors {

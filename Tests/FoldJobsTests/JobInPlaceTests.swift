@@ -121,7 +121,11 @@ import Testing
       calls.withLock { $0 = 0 }
       #expect(throws: Stop.self) {
         _ = try run(request(made)) { _ in
-          if calls.withLock({ $0 += 1; return $0 }) == limit { throw Stop() }
+          if calls.withLock({
+            $0 += 1; return $0
+          }) == limit {
+            throw Stop()
+          }
         }
       }
       #expect(try made.files("base") == before, "\(limit)")
@@ -142,7 +146,11 @@ import Testing
     let pieces = Mutex(0)
     _ = try run(request(made)) { _ in
       guard try Paths.kind(of: journal) == .file else { return }
-      guard pieces.withLock({ $0 += 1; return $0 }) == 5 else { return }
+      guard
+        pieces.withLock({
+          $0 += 1; return $0
+        }) == 5
+      else { return }
       let state = (
         try FileSystem.contents(journal),
         Dictionary(

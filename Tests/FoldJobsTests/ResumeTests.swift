@@ -25,7 +25,9 @@ import Testing
     return try made.files("expected")
   }
 
-  @Test("finished shards are kept, and the output is that of one run", arguments: [[0], [2], [0, 1, 2]])
+  @Test(
+    "finished shards are kept, and the output is that of one run",
+    arguments: [[0], [2], [0, 1, 2]])
   func kept(_ shards: [Int]) throws {
     let made = try JobCase()
     try made.adapter()

@@ -39,7 +39,9 @@ import Testing
     let (before, after) = (
       try json(old["model.safetensors.index.json"]), try json(new["model.safetensors.index.json"])
     )
-    #expect(after["metadata"]?.object?.integer("total_size") == before["metadata"]?.object?.integer("total_size"))
+    #expect(
+      after["metadata"]?.object?.integer("total_size")
+        == before["metadata"]?.object?.integer("total_size"))
     let (map, wanted) = (
       try #require(after["weight_map"]?.object), try #require(before["weight_map"]?.object)
     )
@@ -48,7 +50,8 @@ import Testing
     #expect(result.files.last?.hasSuffix("tokenizer.json") == true)
     #expect(result.bytesWritten == job.byteCount)
     #expect(
-      result.bytesWritten == new.filter { $0.key.hasPrefix("model-") }.reduce(0) { $0 + $1.value.count })
+      result.bytesWritten
+        == new.filter { $0.key.hasPrefix("model-") }.reduce(0) { $0 + $1.value.count })
     #expect(result.resumedShards == 0)
     #expect(!made.folder.entries.contains { $0.hasPrefix(".") })
   }
@@ -154,7 +157,8 @@ import Testing
     func quantised(_ layer: Int) throws -> [(TensorInfo, [UInt8])] {
       [
         (
-          try TensorInfo(name: TensorName("layers.\(layer).q.weight"), dtype: .f8E4M3, shape: [24, 40]),
+          try TensorInfo(
+            name: TensorName("layers.\(layer).q.weight"), dtype: .f8E4M3, shape: [24, 40]),
           (0..<960).map { _ in UInt8.random(in: 0...0x7e, using: &generator) }
         ),
         (
@@ -172,7 +176,8 @@ import Testing
         MemoryTensorSource(label: name, tensors: tensors), metadata: [],
         to: Paths.join(base, "\(name).safetensors"), replacing: false)
     }
-    let map = (zero + [one[1]]).map { "\"\($0.0.name)\": \"a.safetensors\"" }
+    let map =
+      (zero + [one[1]]).map { "\"\($0.0.name)\": \"a.safetensors\"" }
       + ["\"layers.1.q.weight\": \"b.safetensors\""]
     try made.folder.write(
       text: "{\"weight_map\": {\(map.joined(separator: ","))}}",

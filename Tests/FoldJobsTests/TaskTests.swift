@@ -141,7 +141,8 @@ import Testing
       let bytes = try FileSystem.contents(path)
       switch change {
       case 0: try FileSystem.write(bytes, to: path)
-      case 1: try FileSystem.overwrite(path, at: bytes.count - 1, with: [bytes[bytes.count - 1] ^ 1])
+      case 1:
+        try FileSystem.overwrite(path, at: bytes.count - 1, with: [bytes[bytes.count - 1] ^ 1])
       default:
         let file = try SafetensorsFile(path: path)
         try SafetensorsWriter.write(
