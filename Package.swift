@@ -13,6 +13,12 @@ let swiftSettings: [SwiftSetting] =
 
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
+/// What the symbols of CLAPACK come from.
+let linearAlgebra: [LinkerSetting] = [
+  .linkedLibrary("openblas", .when(platforms: [.linux])),
+  .linkedFramework("Accelerate", .when(platforms: [.macOS])),
+]
+
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -73,10 +79,7 @@ let package = Package(
     .target(
       name: "Merging", dependencies: ["Tensors", "ByteIO", "Adapters", "CLAPACK"],
       swiftSettings: swiftSettings,
-      linkerSettings: [
-        .linkedLibrary("openblas", .when(platforms: [.linux])),
-        .linkedFramework("Accelerate", .when(platforms: [.macOS])),
-      ]),
+      linkerSettings: linearAlgebra),
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
     module(
       "FoldJobs",
@@ -103,9 +106,10 @@ let package = Package(
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["Tensors", "ByteIO", "HDF5", "ResLoRAContainer"],
-      path: "Tests/Benchmarks", exclude: ["fold.py", "container_h5py.py", "hdf5_h5py.py"],
-      swiftSettings: swiftSettings),
+      dependencies: ["Tensors", "ByteIO", "HDF5", "ResLoRAContainer", "CKernels", "CLAPACK"],
+      path: "Tests/Benchmarks",
+      exclude: ["fold.py", "fold_by_script.py", "container_h5py.py", "hdf5_h5py.py"],
+      swiftSettings: swiftSettings, linkerSettings: linearAlgebra),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),

@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import Tensors
 
 /// A file that appears under its name only when it is complete.
@@ -21,6 +22,8 @@ public final class OutputFile: Sendable {
   package let descriptor: Int32
   private let temporary: TemporaryName
   private let replacing: Bool
+  /// Whether the file system may share blocks; false once it would not.
+  private let canShare = Atomic<Bool>(true)
   /// The mode of the file it is to replace.
   private let replacedMode: UInt32?
 
@@ -109,6 +112,37 @@ public final class OutputFile: Sendable {
       try write(UnsafeRawBufferPointer(piece), at: offset + done)
       done += piece.count
     }
+  }
+
+  /// Makes a range the same disk blocks as a range of another file, which then hold both until one is
+  /// written to; what does not fill whole blocks is copied.
+  ///
+  /// - Returns: false where the file system can't do that, or the ranges lie differently in their
+  ///   blocks; nothing is written then.
+  /// - Throws: errors of copying the ends.
+  package func share(
+    from file: ReadableFile, at sourceOffset: Int, count: Int, to offset: Int
+  ) throws -> Bool {
+    let block = 4096
+    let head = (block - offset % block) % block
+    guard (sourceOffset - offset) % block == 0, count >= head + block,
+      canShare.load(ordering: .relaxed)
+    else { return false }
+    let middle = (count - head) / block * block
+    guard
+      SystemCalls.clone(
+        from: file.descriptor, at: sourceOffset + head, to: descriptor, at: offset + head,
+        count: middle)
+    else {
+      canShare.store(false, ordering: .relaxed)
+      return false
+    }
+    for end in [0..<head, (head + middle)..<count] where !end.isEmpty {
+      try file.bytes(at: sourceOffset + end.lowerBound, count: end.count).withUnsafeBytes {
+        try write($0, at: offset + end.lowerBound)
+      }
+    }
+    return true
   }
 
   /// Reads back bytes that were written.

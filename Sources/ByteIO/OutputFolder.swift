@@ -81,10 +81,15 @@ public final class OutputFolder: Sendable {
     }
     let target = Paths.withoutTrailingSlashes(path)
     let temporary = TemporaryName(unchangingFor: target)
-    if try SystemCalls.status(path: temporary.path, followingLinks: false) == nil {
-      try SystemCalls.makeFolder(temporary.path, reportedPath: target)
+    let isNew = try SystemCalls.status(path: temporary.path, followingLinks: false) == nil
+    if isNew { try SystemCalls.makeFolder(temporary.path, reportedPath: target) }
+    let descriptor: Int32
+    do {
+      descriptor = try SystemCalls.openPath(temporary.path, for: .locking, reportedPath: target)
+    } catch {
+      if isNew { SystemCalls.removeFolder(temporary.path) }
+      throw error
     }
-    let descriptor = try SystemCalls.openPath(temporary.path, for: .locking, reportedPath: target)
     guard SystemCalls.lock(descriptor, sharing: sharing == .withOthers) else {
       SystemCalls.closeDescriptor(descriptor)
       throw FileError.inUse(path: target)
@@ -100,8 +105,9 @@ public final class OutputFolder: Sendable {
     SystemCalls.closeDescriptor(lockDescriptor)
   }
 
-  /// Leaves the temporary folder for another process to go on with.
-  public func keep() { isKept.store(true, ordering: .relaxed) }
+  /// Decides whether the temporary folder is left for another process to go on with; `commit` ends
+  /// that.
+  public func keep(_ isKept: Bool = true) { self.isKept.store(isKept, ordering: .relaxed) }
 
   /// Where files are before `commit`.
   public var temporaryPath: String { temporary.path }
@@ -112,7 +118,7 @@ public final class OutputFolder: Sendable {
   }
 
   /// Removes a file from the temporary folder.
-  public func remove(_ name: String) { SystemCalls.remove(path(of: name)) }
+  public func remove(_ name: String) throws { try SystemCalls.removeForGood(path(of: name)) }
 
   /// The path a file of this name is to be written to before `commit`.
   public func path(of name: String) -> String { Paths.join(temporary.path, name) }
@@ -127,7 +133,10 @@ public final class OutputFolder: Sendable {
       guard replacing else { throw FileError.exists(path: path) }
       try replace()
     }
+    keep(false)
     try SystemCalls.synchronizeFolder(Paths.parent(of: path))
+    // Where a run was killed in `replace`, the folder that it was to replace.
+    TemporaryName.removeAbandoned(besides: path)
   }
 
   /// Gives one file of the folder the output's name; the folder goes when its owner does.
@@ -141,15 +150,24 @@ public final class OutputFolder: Sendable {
     guard try SystemCalls.move(source, path, replacing: replacing) else {
       throw FileError.exists(path: path)
     }
+    keep(false)
     try SystemCalls.synchronizeFolder(Paths.parent(of: path))
   }
 
   private func replace() throws {
-    if SystemCalls.exchange(temporary.path, path) { return }  // deinit removes the old one
+    if try SystemCalls.exchange(temporary.path, path) { return }  // deinit removes the old one
     let old = TemporaryName(for: path)
-    guard try SystemCalls.move(path, old.path, replacing: false),
-      try SystemCalls.move(temporary.path, path, replacing: false)
-    else { throw FileError.exists(path: path) }
+    guard try SystemCalls.move(path, old.path, replacing: false) else {
+      throw FileError.exists(path: path)
+    }
+    do {
+      guard try SystemCalls.move(temporary.path, path, replacing: false) else {
+        throw FileError.exists(path: path)
+      }
+    } catch {
+      _ = try? SystemCalls.move(old.path, path, replacing: false)
+      throw error
+    }
     OutputFolder.removeFlat(old.path)
   }
 

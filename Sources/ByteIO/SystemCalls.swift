@@ -193,6 +193,18 @@ enum SystemCalls {
     #endif
   }
 
+  /// Makes two ranges of whole blocks share them; false where that can't be done.
+  static func clone(
+    from source: Int32, at sourceOffset: Int, to target: Int32, at targetOffset: Int, count: Int
+  ) -> Bool {
+    #if os(Linux)
+      return rl_clone_range(
+        source, UInt64(sourceOffset), UInt64(count), target, UInt64(targetOffset)) == 0
+    #else
+      return false
+    #endif
+  }
+
   /// Renames; where `replacing` is false, an existing target is left alone and the result is false.
   static func move(_ source: String, _ target: String, replacing: Bool) throws(SystemError)
     -> Bool
@@ -217,16 +229,25 @@ enum SystemCalls {
   }
 
   /// Exchanges two paths in one step; false where the file system can't.
-  static func exchange(_ first: String, _ second: String) -> Bool {
+  static func exchange(_ first: String, _ second: String) throws(SystemError) -> Bool {
     #if canImport(Darwin)
-      return renamex_np(first, second, UInt32(RENAME_SWAP)) == 0
+      let result = renamex_np(first, second, UInt32(RENAME_SWAP))
     #else
-      return rl_rename(first, second, 2) == 0
+      let result = rl_rename(first, second, 2)
     #endif
+    if result == 0 { return true }
+    if errno == EINVAL || errno == ENOSYS || errno == ENOTSUP { return false }
+    throw .current("rename to", second)
   }
 
+  /// Removes what is only in the way: a failure leaves it for the next run.
   static func remove(_ path: String) {
     _ = unlink(path)
+  }
+
+  /// Removes a file that must be gone.
+  static func removeForGood(_ path: String) throws(SystemError) {
+    if unlink(path) != 0, errno != ENOENT { throw .current("remove", path) }
   }
 
   static func makeFolder(_ path: String, reportedPath: String) throws(SystemError) {

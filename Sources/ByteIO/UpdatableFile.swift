@@ -85,9 +85,9 @@ package final class UpdatableFile: Sendable {
     try SystemCalls.status(descriptor: descriptor, path: path).size
   }
 
-  /// Removes the file's name for good.
+  /// Removes the file's name. After a power cut it may be there again.
   package func remove() throws {
-    SystemCalls.remove(path)
-    try SystemCalls.synchronizeFolder(Paths.parent(of: path))
+    try SystemCalls.removeForGood(path)
+    try? SystemCalls.synchronizeFolder(Paths.parent(of: path))
   }
 }

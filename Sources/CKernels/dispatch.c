@@ -128,6 +128,10 @@ void rl_multiply_f64(rl_level level, const double *x, const double *y, double *c
   RL_DISPATCH(rl_multiply_f64, x, y, c, m, k, n, y_stride, c_stride, accumulate)
 }
 
+void rl_gram_f64(rl_level level, const double *x, size_t m, size_t n, double *gram) {
+  RL_DISPATCH(rl_gram_f64, x, m, n, gram)
+}
+
 double rl_dot_f64(rl_level level, const double *x, const double *y, size_t count) {
   RL_DISPATCH(rl_dot_f64, x, y, count)
 }

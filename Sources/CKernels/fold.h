@@ -78,22 +78,17 @@ RL_INLINE rl_f64x8 RL_NAME(rl_round_f64)(double *row, rl_f64x8 x) {
 // MARK: Sums of squares
 
 // Squares of float32 are exact in float64, so fusing their sums changes no bit.
-RL_INLINE void RL_NAME(rl_add_squares_float)(double *sums, rl_f32x16 x) {
-  rl_f64x16 wide = __builtin_convertvector(x, rl_f64x16), total;
-  memcpy(&total, sums, sizeof total);
+RL_INLINE rl_f64x16 RL_NAME(rl_add_squares_float)(rl_f64x16 sums, rl_f32x16 x) {
+  rl_f64x16 wide = __builtin_convertvector(x, rl_f64x16);
 #ifdef RL_HAS_FMA
-  total = __builtin_elementwise_fma(wide, wide, total);
+  return __builtin_elementwise_fma(wide, wide, sums);
 #else
-  total += wide * wide;
+  return sums + wide * wide;
 #endif
-  memcpy(sums, &total, sizeof total);
 }
 
-RL_INLINE void RL_NAME(rl_add_squares_double)(double *sums, rl_f64x8 x) {
-  rl_f64x8 total;
-  memcpy(&total, sums, sizeof total);
-  total += x * x;
-  memcpy(sums, &total, sizeof total);
+RL_INLINE rl_f64x8 RL_NAME(rl_add_squares_double)(rl_f64x8 sums, rl_f64x8 x) {
+  return sums + x * x;
 }
 
 // MARK: Fold
@@ -104,46 +99,46 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
 #define RL_FOLD_LOOP(name, type, storage, accumulator, limit, load_one, store_one, place)         \
   /* A unit with elements from the limit on, or that are no numbers. */                           \
   static __attribute__((noinline, cold)) void RL_NAME(name##_scalar)(                             \
-      storage *row, const accumulator *sum, const accumulator *value, size_t lane,                \
-      RL_FIGURES(accumulator) *figures) {                                                         \
+      storage *row, const accumulator *sum, const accumulator *value,                             \
+      RL_FIGURES(accumulator) *figures, uint64_t *overflowed) {                                   \
     for (size_t l = 0; l < RL_LANES(accumulator); l++) {                                          \
       accumulator before = load_one(row[l]);                                                      \
       row[l] = store_one(value[l]);                                                               \
       accumulator after = load_one(row[l]), moved = after - before, residual = moved - sum[l];    \
-      figures->delta2[lane + l] += (double)sum[l] * (double)sum[l];                               \
-      figures->residual2[lane + l] += (double)residual * (double)residual;                        \
-      figures->same[lane + l] += (after == before) & (sum[l] != 0);                               \
-      figures->overflowed += (before - before == 0) & !(after - after == 0);                      \
+      figures->delta2[l] += (double)sum[l] * (double)sum[l];                                      \
+      figures->residual2[l] += (double)residual * (double)residual;                               \
+      figures->same[l] += (after == before) & (sum[l] != 0);                                      \
+      *overflowed += (before - before == 0) & !(after - after == 0);                              \
     }                                                                                             \
   }                                                                                               \
   /* The sums of one unit become elements: one rounding each, then the figures. */                \
-  RL_INLINE void RL_NAME(name##_unit)(storage *row, RL_VECTOR(accumulator) sum, size_t lane,      \
-                                      uint64_t key, uint64_t index,                               \
-                                      RL_FIGURES(accumulator) *figures) {                         \
+  RL_INLINE void RL_NAME(name##_unit)(storage *row, RL_VECTOR(accumulator) sum, uint64_t key,     \
+                                      uint64_t index, RL_FIGURES(accumulator) *figures,           \
+                                      uint64_t *overflowed) {                                     \
     RL_VECTOR(accumulator) before = RL_NAME(rl_load_##type)(row), value = before + sum;           \
-    place(value, key, index)                                                         \
+    place(value, key, index)                                                                      \
     RL_BITS(accumulator) magnitude = (RL_BITS(accumulator))value << 1;                            \
     if (__builtin_expect(RL_NAME(rl_any_##accumulator)(magnitude >= (limit) << 1), 0)) {          \
       accumulator sums[RL_LANES(accumulator)], values[RL_LANES(accumulator)];                     \
       memcpy(sums, &sum, sizeof sums);                                                            \
       memcpy(values, &value, sizeof values);                                                      \
-      RL_NAME(name##_scalar)(row, sums, values, lane, figures);                                   \
+      /* A copy, so that the figures themselves can stay in registers. */                         \
+      RL_FIGURES(accumulator) copy = *figures;                                                    \
+      RL_NAME(name##_scalar)(row, sums, values, &copy, overflowed);                               \
+      *figures = copy;                                                                            \
       return;                                                                                     \
     }                                                                                             \
     RL_VECTOR(accumulator) after = RL_NAME(rl_round_##type)(row, value), moved = after - before;  \
-    RL_NAME(rl_add_squares_##accumulator)(figures->delta2 + lane, sum);                           \
-    RL_NAME(rl_add_squares_##accumulator)(figures->residual2 + lane, moved - sum);                \
-    RL_BITS(accumulator) same;                                                                    \
-    memcpy(&same, figures->same + lane, sizeof same);                                             \
-    same -= (RL_BITS(accumulator))((after == before) & (sum != 0));                               \
-    memcpy(figures->same + lane, &same, sizeof same);                                             \
+    figures->delta2 = RL_NAME(rl_add_squares_##accumulator)(figures->delta2, sum);                \
+    figures->residual2 = RL_NAME(rl_add_squares_##accumulator)(figures->residual2, moved - sum);  \
+    figures->same -= (RL_BITS(accumulator))((after == before) & (sum != 0));                      \
   }                                                                                               \
-  /* Up to RL_UNITS units of some rows; `a` and `lane` are those of the first unit in its panel. */\
+  /* Up to RL_UNITS units of some rows; `a` begins in its panel, `figures` are those of the units. */\
   RL_INLINE void RL_NAME(name##_rows)(storage *w, size_t rows, size_t units, size_t width,        \
                                       size_t columns, const accumulator *b,                       \
-                                      const accumulator *a, size_t rank, size_t lane,             \
-                                      uint64_t key, uint64_t index,                               \
-                                      RL_FIGURES(accumulator) *figures) {                         \
+                                      const accumulator *a, size_t rank, uint64_t key,            \
+                                      uint64_t index, RL_FIGURES(accumulator) *figures,           \
+                                      uint64_t *overflowed) {                                     \
     enum { lanes = RL_LANES(accumulator) };                                                       \
     RL_VECTOR(accumulator) sum[RL_ROWS][RL_UNITS];                                                \
     for (size_t r = 0; r < rows; r++)                                                             \
@@ -157,25 +152,29 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
         for (size_t u = 0; u < units; u++) sum[r][u] += factor * line[u];                         \
       }                                                                                           \
     }                                                                                             \
-    for (size_t u = 0; u < units; u++)                                                            \
+    for (size_t u = 0; u < units; u++) {                                                          \
+      RL_FIGURES(accumulator) own = figures[u];                                                   \
       for (size_t r = 0; r < rows; r++) {                                                         \
         storage *row = w + r * columns + u * lanes;                                               \
         uint64_t at = index + r * columns + u * lanes;                                            \
         if (width >= (u + 1) * lanes) {                                                           \
-          RL_NAME(name##_unit)(row, sum[r][u], lane + u * lanes, key, at, figures);               \
+          RL_NAME(name##_unit)(row, sum[r][u], key, at, &own, overflowed);                        \
         } else if (width > u * lanes) {                                                           \
           storage part[lanes] = {0};                                                              \
           memcpy(part, row, (width - u * lanes) * sizeof(storage));                               \
-          RL_NAME(name##_unit)(part, sum[r][u], lane + u * lanes, key, at, figures);              \
+          RL_NAME(name##_unit)(part, sum[r][u], key, at, &own, overflowed);                       \
           memcpy(row, part, (width - u * lanes) * sizeof(storage));                               \
         }                                                                                         \
       }                                                                                           \
+      figures[u] = own;                                                                           \
+    }                                                                                             \
   }                                                                                               \
   static void RL_NAME(name)(storage *w, size_t rows, size_t columns, const accumulator *b,        \
                             const accumulator *a, size_t rank, uint64_t key, uint64_t index,      \
                             rl_fold_statistics *statistics) {                                     \
     enum { lanes = RL_LANES(accumulator), step = lanes * RL_UNITS };                              \
-    RL_FIGURES(accumulator) figures = {0};                                                        \
+    RL_FIGURES(accumulator) figures[RL_PANEL / lanes] = {0};                                      \
+    uint64_t overflowed = 0;                                                                      \
     size_t block = rl_column_block(rank, sizeof(accumulator));                                    \
     for (size_t start = 0; start < columns; start += block) {                                     \
       size_t end = columns - start < block ? columns : start + block;                             \
@@ -189,22 +188,23 @@ RL_INLINE int RL_NAME(rl_any_double)(rl_i64x8 mask) { return __builtin_reduce_or
           const accumulator *factors = b + row * rank;                                            \
           if (width == step && count == RL_ROWS)                                                  \
             RL_NAME(name##_rows)(first, RL_ROWS, RL_UNITS, step, columns, factors, panel, rank,   \
-                                 lane, key, index + offset, &figures);                            \
+                                 key, index + offset, figures + lane / lanes, &overflowed);       \
           else                                                                                    \
             for (size_t r = 0; r < count; r++)                                                    \
               RL_NAME(name##_rows)(first + r * columns, 1, RL_UNITS, width, columns,              \
-                                   factors + r * rank, panel, rank, lane, key,                    \
-                                   index + offset + r * columns, &figures);                       \
+                                   factors + r * rank, panel, rank, key,                          \
+                                   index + offset + r * columns, figures + lane / lanes,          \
+                                   &overflowed);                                                  \
         }                                                                                         \
         row += count;                                                                             \
       }                                                                                           \
     }                                                                                             \
     for (size_t c = 0; c < RL_PANEL; c++) {                                                       \
-      statistics->delta_squared += figures.delta2[c];                                             \
-      statistics->residual_squared += figures.residual2[c];                                       \
-      statistics->unchanged += figures.same[c];                                                   \
+      statistics->delta_squared += figures[c / lanes].delta2[c % lanes];                          \
+      statistics->residual_squared += figures[c / lanes].residual2[c % lanes];                    \
+      statistics->unchanged += figures[c / lanes].same[c % lanes];                                \
     }                                                                                             \
-    statistics->overflowed += figures.overflowed;                                                 \
+    statistics->overflowed += overflowed;                                                         \
   }
 
 #define RL_ITSELF(x) (x)

@@ -8,6 +8,8 @@
 #ifndef RL_ROWS
 #define RL_ROWS 4
 #define RL_F64_PANEL 16
+// Rows whose part of one panel stays in the first-level cache.
+#define RL_GRAM_BLOCK 128
 #endif
 
 #include "stochastic.h"
@@ -71,6 +73,47 @@ static void RL_NAME(rl_multiply_f64)(const double *x, const double *y, double *c
         memcpy(c + (row + r) * c_stride + column, sum[r], width * sizeof(double));
     }
   }
+}
+
+// Up to RL_ROWS rows of one panel of a Gram matrix; `lines` are the panel's columns of some rows of
+// x, `left` the first of the columns that make the rows.
+RL_INLINE void RL_NAME(rl_gram_rows)(const double *left, const double *lines, double *gram,
+                                     size_t rows, size_t width, size_t count, size_t n) {
+  rl_f64x8 sum[RL_ROWS][2] = {{{0}}};
+  for (size_t r = 0; r < rows; r++) memcpy(sum[r], gram + r * n, width * sizeof(double));
+  for (size_t k = 0; k < count; k++) {
+    rl_f64x8 line[2];
+    memcpy(line, lines + k * RL_F64_PANEL, sizeof line);
+    for (size_t r = 0; r < rows; r++)
+      for (size_t u = 0; u < 2; u++) sum[r][u] += left[k * n + r] * line[u];
+  }
+  for (size_t r = 0; r < rows; r++) memcpy(gram + r * n, sum[r], width * sizeof(double));
+}
+
+static void RL_NAME(rl_gram_f64)(const double *x, size_t m, size_t n, double *gram) {
+  double lines[RL_GRAM_BLOCK * RL_F64_PANEL];
+  for (size_t i = 0; i < n * n; i++) gram[i] = 0;
+  for (size_t first = 0; first < m; first += RL_GRAM_BLOCK) {
+    size_t count = m - first < RL_GRAM_BLOCK ? m - first : RL_GRAM_BLOCK;
+    const double *block = x + first * n;
+    for (size_t column = 0; column < n; column += RL_F64_PANEL) {
+      size_t width = n - column < RL_F64_PANEL ? n - column : RL_F64_PANEL;
+      for (size_t k = 0; k < count; k++)
+        for (size_t c = 0; c < RL_F64_PANEL; c++)
+          lines[k * RL_F64_PANEL + c] = c < width ? block[k * n + column + c] : 0;
+      // Rows beyond the panel are left to symmetry.
+      size_t end = column + width;
+      for (size_t row = 0; row < end; row += RL_ROWS) {
+        double *part = gram + row * n + column;
+        if (end - row >= RL_ROWS)
+          RL_NAME(rl_gram_rows)(block + row, lines, part, RL_ROWS, width, count, n);
+        else
+          RL_NAME(rl_gram_rows)(block + row, lines, part, end - row, width, count, n);
+      }
+    }
+  }
+  for (size_t row = 0; row < n; row++)
+    for (size_t column = 0; column < row; column++) gram[row * n + column] = gram[column * n + row];
 }
 
 static double RL_NAME(rl_dot_f64)(const double *x, const double *y, size_t count) {

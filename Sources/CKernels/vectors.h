@@ -31,16 +31,17 @@ RL_VECTOR_TYPE(rl_f16x16, _Float16, 16);
 #define RL_BITS(accumulator) rl_bits_##accumulator
 #define RL_LANES(accumulator) (64 / sizeof(accumulator))
 
-/// The figures of a fold by column modulo RL_PANEL.
-#define RL_FIGURES_TYPE(accumulator, counter)   \
-  typedef struct {                              \
-    double delta2[RL_PANEL], residual2[RL_PANEL]; \
-    counter same[RL_PANEL];                     \
-    uint64_t overflowed;                        \
-  } rl_figures_##accumulator
+/// The figures of the units of a fold that lie at one place of their panels.
+typedef struct {
+  rl_f64x16 delta2, residual2;
+  rl_u32x16 same;
+} rl_figures_float;
 
-RL_FIGURES_TYPE(float, uint32_t);
-RL_FIGURES_TYPE(double, uint64_t);
+typedef struct {
+  rl_f64x8 delta2, residual2;
+  rl_u64x8 same;
+} rl_figures_double;
+
 #define RL_FIGURES(accumulator) rl_figures_##accumulator
 
 /// The figures of a store by index modulo eight.

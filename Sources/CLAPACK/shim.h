@@ -25,3 +25,17 @@ extern void dgesvd_(const char *jobu, const char *jobvt, const rl_lapack_int *m,
                     const rl_lapack_int *n, double *a, const rl_lapack_int *lda, double *s,
                     double *u, const rl_lapack_int *ldu, double *vt, const rl_lapack_int *ldvt,
                     double *work, const rl_lapack_int *lwork, rl_lapack_int *info);
+
+/// C = alpha op(A) op(B) + beta C, of BLAS; benchmarks compare themselves with it.
+extern void dgemm_(const char *transa, const char *transb, const rl_lapack_int *m,
+                   const rl_lapack_int *n, const rl_lapack_int *k, const double *alpha,
+                   const double *a, const rl_lapack_int *lda, const double *b,
+                   const rl_lapack_int *ldb, const double *beta, double *c,
+                   const rl_lapack_int *ldc);
+
+/// The same in single precision.
+extern void sgemm_(const char *transa, const char *transb, const rl_lapack_int *m,
+                   const rl_lapack_int *n, const rl_lapack_int *k, const float *alpha,
+                   const float *a, const rl_lapack_int *lda, const float *b,
+                   const rl_lapack_int *ldb, const float *beta, float *c,
+                   const rl_lapack_int *ldc);

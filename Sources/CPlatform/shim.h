@@ -3,7 +3,9 @@
 
 #ifdef __linux__
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,6 +13,13 @@
 static inline long rl_copy_file_range(int source, int64_t *source_offset, int target,
                                       int64_t *target_offset, unsigned long count) {
   return syscall(SYS_copy_file_range, source, source_offset, target, target_offset, count, 0u);
+}
+
+/// ioctl_ficlonerange(2): both ranges share their blocks; -1 and errno where the file system can't.
+static inline int rl_clone_range(int source, uint64_t source_offset, uint64_t count, int target,
+                                 uint64_t target_offset) {
+  struct file_clone_range range = {source, source_offset, count, target_offset};
+  return ioctl(target, FICLONERANGE, &range);
 }
 
 /// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: starts to write dirty pages, waits for none.

@@ -42,21 +42,27 @@ public struct FoldBase: Sendable {
       }
       shards = [file]
       (indexName, companions, notes) = (nil, [], [])
-      config = FoldBase.config(in: Paths.parent(of: path))
+      config = try FoldBase.config(in: Paths.parent(of: path))
       return
     }
     shards = checkpoint.shards
     indexName = checkpoint.indexPath.map(Paths.name(of:))
     let found = try CheckpointCompanions(of: checkpoint)
     (companions, notes) = (found.names, found.notes)
-    config = FoldBase.config(in: path)
+    config = try FoldBase.config(in: path)
   }
 
-  /// A config that is missing or no JSON says nothing; it is the model's, not ours.
-  private static func config(in folder: String) -> JSONObject? {
+  /// A config that is missing or no JSON says nothing; it is the model's, not ours. One that can't be
+  /// read might say that parameters are tied.
+  private static func config(in folder: String) throws -> JSONObject? {
     let path = Paths.join(folder, configName)
-    guard let text = try? ReadableFile.contents(of: path, limit: 16 << 20) else { return nil }
-    return (try? JSONValue(parsing: text))?.object
+    guard try Paths.kind(of: path) == .file else { return nil }
+    do {
+      let text = try ReadableFile.contents(of: path, limit: 16 << 20)
+      return (try? JSONValue(parsing: text))?.object
+    } catch is FileError {
+      return nil
+    }
   }
 
   /// The position of the first tensor of every shard among the source's.

@@ -16,11 +16,12 @@ extension FoldJob {
     try InPlaceJournal.pending(for: base) != nil
   }
 
-  /// Refuses a base that is half folded.
+  /// Refuses paths that are half folded, or lie in a folder that is: a command that reads them calls
+  /// this first.
   ///
   /// - Throws: `InPlaceError.pending`.
-  public static func checkNotPending(_ path: String) throws {
-    try InPlaceJournal.check(path)
+  public static func checkNotPending(_ paths: [String]) throws {
+    for path in paths { try InPlaceJournal.check(path) }
   }
 
   /// Overwrites the base's weights; safe against a crash at any point: the same job run again goes
@@ -29,11 +30,14 @@ extension FoldJob {
   /// - Parameters:
   ///   - undo: where to write an undo file before anything is overwritten; nil for none.
   ///   - command: what the user has to run to go on, for messages.
+  ///   - report: told of the result before the journal goes, so that a run that dies before it could
+  ///     tell of its success does so when it is run again, instead of folding twice.
   /// - Throws: `FoldJobError.notInPlace`, `InPlaceError`, as `run`.
   public func runInPlace(
     undo: String?, command: String, on machine: FoldMachine,
-    progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
-  ) throws -> FoldJobResult {
+    progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in },
+    report: (FoldJobResult) throws -> Void
+  ) throws {
     try checkInPlace()
     let groups = plan.groups(ofAtMost: FoldJob.groupBytes)
     let files = try InPlaceCheckpoint(base.shards)
@@ -68,10 +72,11 @@ extension FoldJob {
       try? journal.cancel()
       throw error
     }
+    try report(
+      FoldJobResult(
+        report: record.report, files: base.shards.map(\.label), bytesWritten: total,
+        resumedShards: 0))
     try journal.finish()
-    return FoldJobResult(
-      report: record.report, files: base.shards.map(\.label), bytesWritten: total,
-      resumedShards: 0)
   }
 
   /// What can't be folded in place.

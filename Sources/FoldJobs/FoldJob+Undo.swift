@@ -16,7 +16,7 @@ extension FoldJob {
   /// - Throws: `FoldJobError.noUndo`, `FileError`, `SystemError`.
   public func checkUndo(_ path: String) throws {
     try checkUndo()
-    try OutputFile.check(path: path, replacing: request.replacing)
+    _ = try UndoWriter.check(path: path, base: undoBase(), replacing: request.replacing)
   }
 
   /// Begins an undo file.

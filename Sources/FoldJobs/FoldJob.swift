@@ -115,7 +115,7 @@ public struct FoldJob: Sendable {
       try writer.commit()
       return FoldJobResult(report: report, files: files, bytesWritten: byteCount, resumedShards: 0)
     }
-    let workspace = try FoldWorkspace(self, for: .alone)
+    let workspace = try FoldWorkspace(self, for: .alone, keeping: false)
     try workspace.checkSpace()
     var reports: [FoldReport] = []
     var (resumed, done) = (0, 0)

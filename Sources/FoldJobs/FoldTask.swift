@@ -90,8 +90,7 @@ extension FoldJob {
       throw FoldJobError.noTask(found: number, count: tasks.count)
     }
     let task = tasks[number]
-    let workspace = try FoldWorkspace(self, for: .withOthers)
-    defer { workspace.keep() }
+    let workspace = try FoldWorkspace(self, for: .withOthers, keeping: true)
     switch task.kind {
     case .statistics:
       if try workspace.statistics(ofBaseShard: task.shard) != nil { return false }
@@ -114,16 +113,13 @@ extension FoldJob {
   ///
   /// - Throws: `FoldJobError.missingTasks`; errors of writing.
   public func finish() throws -> FoldJobResult {
-    let workspace = try FoldWorkspace(self, for: .alone)
+    let workspace = try FoldWorkspace(self, for: .alone, keeping: true)
     let records = try layout.shards.indices.map { try workspace.finished($0) }
     let tasks = tasks
     let missing = tasks.indices.filter {
       tasks[$0].kind == .fold && records[tasks[$0].shard] == nil
     }
-    guard missing.isEmpty else {
-      workspace.keep()
-      throw FoldJobError.missingTasks(missing)
-    }
+    guard missing.isEmpty else { throw FoldJobError.missingTasks(missing) }
     try workspace.publish()
     return FoldJobResult(
       report: .combined(records.compactMap { $0?.report }), files: files, bytesWritten: byteCount,

@@ -19,15 +19,18 @@ final class FoldWorkspace: Sendable {
 
   /// Opens the folder, and removes what a run of another job left in it.
   ///
+  /// - Parameter keeping: whether other tasks go on with the folder, so that nothing in it is
+  ///   removed, whatever fails, before it is published.
   /// - Throws: `FileError`, `SystemError`.
-  init(_ job: FoldJob, for sharing: OutputFolder.Sharing) throws {
+  init(_ job: FoldJob, for sharing: OutputFolder.Sharing, keeping: Bool) throws {
     self.job = job
     fingerprint = job.fingerprint
     folder = try OutputFolder(
       path: job.request.output, names: job.layout.isFolder ? FoldWorkspace.names(job) : nil,
       replacing: job.request.replacing, for: sharing)
-    if sharing == .alone {
-      for name in try folder.entries where !(try isOurs(name)) { folder.remove(name) }
+    folder.keep(keeping)
+    if !keeping {
+      for name in try folder.entries where !(try isOurs(name)) { try folder.remove(name) }
     }
   }
 
@@ -38,9 +41,6 @@ final class FoldWorkspace: Sendable {
 
   /// The path of a file before it is published.
   func path(of name: String) -> String { folder.path(of: name) }
-
-  /// Leaves the folder for other tasks.
-  func keep() { folder.keep() }
 
   // MARK: Finished shards
 
@@ -123,7 +123,7 @@ final class FoldWorkspace: Sendable {
         Array(job.layout.indexText.utf8), to: folder.path(of: indexName), replacing: true)
     }
     let names = FoldWorkspace.names(job)
-    for name in try folder.entries where !names.contains(name) { folder.remove(name) }
+    for name in try folder.entries where !names.contains(name) { try folder.remove(name) }
     try folder.commit()
   }
 

@@ -61,7 +61,8 @@ public struct OutputLayout: Sendable {
         layout: isSame
           ? header.map(SafetensorsLayout.init(preserving:))
             ?? SafetensorsLayout(ordered: infos, metadata: metadata)
-          : SafetensorsLayout(ordered: infos, metadata: metadata))
+          : SafetensorsLayout(
+            ordered: infos, metadata: metadata, alignedWith: header?.dataStart))
     }
     indexName =
       maximumShardBytes == nil

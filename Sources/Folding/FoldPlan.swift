@@ -125,7 +125,9 @@ public struct FoldPlan: Sendable {
   /// The most working memory in bytes that running the plan takes: tiles of every thread, and the
   /// factors of the parts that can be in work at once.
   public func peakMemory(threads: Int) -> Int {
-    let tile = pieces(of: Array(base.tensors.indices)).map(workingBytes).max() ?? 0
+    // Tensor by tensor: a large model has a million pieces.
+    let tile =
+      base.tensors.indices.lazy.compactMap { pieces(of: [$0]).map(workingBytes).max() }.max() ?? 0
     let factors = parts.map(\.loadedElements).max() ?? 0
     // A thread at the end of one part's pieces and one at the start of the next; each factor exists
     // once as read and once as operand.

@@ -23,7 +23,13 @@ public struct SafetensorsLayout: Sendable {
   }
 
   /// A layout with the tensors in the order given.
-  public init(ordered tensors: [TensorInfo], metadata: [(key: String, value: String)]) {
+  ///
+  /// - Parameter dataStart: where the data should begin but for whole disk blocks, as they do in
+  ///   another file of the same tensors, so that both may share blocks; the header is padded to it.
+  public init(
+    ordered tensors: [TensorInfo], metadata: [(key: String, value: String)],
+    alignedWith dataStart: Int? = nil
+  ) {
     precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors of one name")
     var text = "{"
     if !metadata.isEmpty {
@@ -51,6 +57,12 @@ public struct SafetensorsLayout: Sendable {
     text += "}"
     var bytes = Array(text.utf8)
     bytes += [UInt8](repeating: UInt8(ascii: " "), count: (8 - bytes.count % 8) % 8)
+    if let dataStart, dataStart % 8 == 0 {
+      let block = 4096
+      let missing = (dataStart - bytes.count - 8) % block
+      bytes += [UInt8](
+        repeating: UInt8(ascii: " "), count: missing < 0 ? missing + block : missing)
+    }
     self.init(text: bytes, tensors: tensors, relativeOffsets: relative, dataSize: offset)
   }
 

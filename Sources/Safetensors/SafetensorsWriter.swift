@@ -30,20 +30,15 @@ public final class SafetensorsWriter: TensorSink {
     try file.write(bytes, at: layout.offsets[index] + byteOffset)
   }
 
-  /// Copies bytes of a source's tensor, inside the kernel where the source lies in files.
-  public func copy(
-    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
-    scratch: UnsafeMutableRawBufferPointer
-  ) throws {
-    if let source = reference.source as? any FileBackedTensorSource {
-      let (input, offset) = source.location(of: reference.index)
-      try file.copy(
-        from: input, at: offset + byteOffset, count: count,
-        to: layout.offsets[index] + byteOffset, scratch: scratch)
-      return
-    }
-    try copyThroughScratch(
-      reference, at: byteOffset, count: count, tensor: index, scratch: scratch)
+  /// Shares the blocks of a source that lies in files, where the file system can and both lie alike
+  /// in their blocks.
+  public func share(
+    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int
+  ) throws -> Bool {
+    guard let source = reference.source as? any FileBackedTensorSource else { return false }
+    let (input, offset) = source.location(of: reference.index)
+    return try file.share(
+      from: input, at: offset + byteOffset, count: count, to: layout.offsets[index] + byteOffset)
   }
 
   /// Reads back bytes of a tensor.

@@ -29,8 +29,12 @@ extension Matrix {
   }
 
   /// `X Xᵀ`.
-  package var rowGram: Matrix { times(transposed) }
+  package var rowGram: Matrix { transposed.columnGram }
 
   /// `Xᵀ X`.
-  package var columnGram: Matrix { transposed.times(self) }
+  package var columnGram: Matrix {
+    var result = Matrix(rows: columns, columns: columns)
+    rl_gram_f64(rl_best_level(), values, rows, columns, &result.values)
+    return result
+  }
 }

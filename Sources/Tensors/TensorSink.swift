@@ -6,13 +6,12 @@ public protocol TensorSink: Sendable {
   /// Writes `bytes` into tensor `index`, beginning `byteOffset` bytes into it.
   func write(_ bytes: UnsafeRawBufferPointer, tensor index: Int, at byteOffset: Int) throws
 
-  /// Copies `count` bytes of a tensor of the same dtype and shape from a source.
+  /// Lets the output share the disk blocks of bytes of a tensor of the same dtype and shape.
   ///
-  /// `scratch` is working space for sinks that have no quicker way than reading and writing.
-  func copy(
-    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
-    scratch: UnsafeMutableRawBufferPointer
-  ) throws
+  /// - Returns: false where it can't; then they are to be written.
+  func share(
+    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int
+  ) throws -> Bool
 
   /// Reads back what was written, for verification before the output gets its name.
   func readBack(tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer)
@@ -20,19 +19,8 @@ public protocol TensorSink: Sendable {
 }
 
 extension TensorSink {
-  /// Copies by reading into `scratch` and writing, a piece at a time.
-  package func copyThroughScratch(
-    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
-    scratch: UnsafeMutableRawBufferPointer
-  ) throws {
-    precondition(!scratch.isEmpty)
-    var done = 0
-    while done < count {
-      let piece = UnsafeMutableRawBufferPointer(
-        rebasing: scratch[..<min(scratch.count, count - done)])
-      try reference.source.read(tensor: reference.index, at: byteOffset + done, into: piece)
-      try write(UnsafeRawBufferPointer(piece), tensor: index, at: byteOffset + done)
-      done += piece.count
-    }
-  }
+  /// Most sinks share nothing.
+  public func share(
+    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int
+  ) throws -> Bool { false }
 }

@@ -12,6 +12,8 @@ import Synchronization
 /// removes temporary files.
 struct Interruption: Error {
   let number: Int32
+  /// What the user should know of what was left behind, if anything was.
+  var remains = "nothing was left behind"
 
   private static let received = Atomic<Int32>(0)
 

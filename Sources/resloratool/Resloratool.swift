@@ -45,7 +45,7 @@ struct Resloratool: ParsableCommand {
   private static func report(_ error: any Error) -> Int32 {
     switch error {
     case let error as Interruption:
-      StandardError.write("interrupted; nothing was left behind\n")
+      StandardError.write("interrupted; \(error.remains)\n")
       return 128 + error.number
     case let error as ExitCode: return error.rawValue
     case is StandardOutput.Closed: return 0  // `| head` has what it wanted

@@ -7,6 +7,7 @@ enum Benchmarks {
   static let all: [(name: String, run: @Sendable ([String]) throws -> Void)] = [
     ("container", ContainerBenchmark.run),
     ("hdf5", HDF5Benchmark.run),
+    ("kernels", FoldKernelBenchmark.run),
   ]
 
   static func main() throws {

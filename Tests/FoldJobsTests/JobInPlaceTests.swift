@@ -22,8 +22,11 @@ import Testing
     _ request: FoldRequest, undo: String? = nil,
     progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
   ) throws -> FoldJobResult {
+    var result: FoldJobResult?
     try FoldJob(request, on: JobCase.machine).runInPlace(
-      undo: undo, command: "resloratool fold", on: JobCase.machine, progress: progress)
+      undo: undo, command: "resloratool fold", on: JobCase.machine, progress: progress
+    ) { result = $0 }
+    return try #require(result)
   }
 
   /// What a fold into another folder gives.
@@ -167,7 +170,7 @@ import Testing
       try FileSystem.write(bytes, to: Paths.join(made.base, name))
     }
     #expect(try FoldJob.isPending(inPlace: made.base))
-    #expect(throws: InPlaceError.self) { try FoldJob.checkNotPending(made.base) }
+    #expect(throws: InPlaceError.self) { try FoldJob.checkNotPending([made.base]) }
     // Another fold is refused, with the command that finishes this one.
     var other = request(made)
     other.adapters[0].path = made.folder.file("other")

@@ -122,33 +122,42 @@ import Testing
     #expect(try file.bytes(of: 2) == [0, 0, 0, 0, 0])
   }
 
-  @Test(
-    "tensors are copied from files and from memory, whole and in part", arguments: [true, false])
-  func copies(_ fromFile: Bool) throws {
+  @Test("what a file system would not share is left to be written", arguments: [true, false])
+  func sharing(_ fromFile: Bool) throws {
     let memory = MemoryTensorSource(
       label: "memory",
-      tensors: [
-        (try TensorInfo(name: "pad", dtype: .u8, shape: [3]), [9, 9, 9]),
-        (try TensorInfo(name: "b", dtype: .u8, shape: [5]), [1, 2, 3, 4, 5]),
-      ])
+      tensors: [(try TensorInfo(name: "b", dtype: .u8, shape: [5]), [1, 2, 3, 4, 5])])
     try SafetensorsWriter.write(
       memory, metadata: [], to: folder.file("in.safetensors"), replacing: false)
     let source: any TensorSource =
       fromFile ? try SafetensorsFile(path: folder.file("in.safetensors")) : memory
-    let index = try #require(source.index(of: "b"))
-    let reference = TensorReference(source: source, index: index)
-    let buffer = AlignedBuffer(byteCount: 64)
-    defer { withExtendedLifetime(buffer) {} }
-    let scratch = buffer.prefix(2)
+    let reference = TensorReference(source: source, index: 0)
     let writer = try makeWriter()
     let target = try #require(writer.tensors.firstIndex { $0.name == "b" })
-    try writer.copy(reference, at: 1, count: 3, tensor: target, scratch: scratch)
+    // Less than a block is never shared.
+    #expect(try !writer.share(reference, at: 0, count: 5, tensor: target))
+  }
+
+  @Test("shared or written, a large tensor arrives whole, its ends too")
+  func sharedBlocks() throws {
+    let bytes = (0..<50_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+    let info = try TensorInfo(name: "large", dtype: .u8, shape: [bytes.count])
+    let memory = MemoryTensorSource(label: "memory", tensors: [(info, bytes)])
+    let path = folder.file("in.safetensors")
+    try SafetensorsWriter.write(memory, metadata: [], to: path, replacing: false)
+    let source = try SafetensorsFile(path: path)
+    let layout = SafetensorsLayout(
+      ordered: [info], metadata: [("k", String(repeating: "v", count: 100))],
+      alignedWith: source.header.dataStart)
+    #expect((layout.offsets[0] - source.header.dataStart) % 4096 == 0)
+    let writer = try SafetensorsWriter(
+      path: folder.file("out.safetensors"), layout: layout, replacing: false)
+    let reference = TensorReference(source: source, index: 0)
+    if try !writer.share(reference, at: 0, count: bytes.count, tensor: 0) {
+      try bytes.withUnsafeBytes { try writer.write($0, tensor: 0, at: 0) }
+    }
     try writer.commit()
-    #expect(try SafetensorsFile(path: writer.path).bytes(of: target) == [0, 2, 3, 4, 0])
-    let whole = try makeWriter(replacing: true)
-    try whole.copy(reference, at: 0, count: 5, tensor: target, scratch: scratch)
-    try whole.commit()
-    #expect(try SafetensorsFile(path: whole.path).bytes(of: target) == [1, 2, 3, 4, 5])
+    #expect(try SafetensorsFile(path: writer.path).bytes(of: 0) == bytes)
   }
 
   @Test("a header overwritten on the disk before the commit is found, and nothing appears")

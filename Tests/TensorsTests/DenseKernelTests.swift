@@ -42,6 +42,23 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 2, 127, 128, 129, 300], sizes)
+  func gramMatricesAddTheirTermsInOrder(m: Int, n: Int) {
+    var generator = SeededGenerator(seed: UInt64(m * 100 + n))
+    let x = generator.values(m * n)
+    var transposed = [Double](repeating: 0, count: m * n)
+    for i in 0..<m {
+      for j in 0..<n { transposed[j * m + i] = x[i * n + j] }
+    }
+    for level in DispatchLevels.available {
+      var expected = [Double](repeating: 0, count: n * n)
+      var found = [Double](repeating: 7, count: n * n)
+      rl_multiply_f64(level, transposed, x, &expected, n, m, n, n, n, 0)
+      rl_gram_f64(level, x, m, n, &found)
+      #expect(found.map(\.bitPattern) == expected.map(\.bitPattern), "level \(level.rawValue)")
+    }
+  }
+
   @Test(arguments: [0, 1, 2, 15, 16, 17, 31, 32, 33, 100, 1000])
   func dotProductsAddSixteenLanesInOrder(count: Int) {
     var generator = SeededGenerator(seed: UInt64(count))

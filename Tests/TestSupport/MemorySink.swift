@@ -36,15 +36,6 @@ public final class MemorySink: TensorSink {
     }
   }
 
-  /// Copies bytes of a source's tensor.
-  public func copy(
-    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
-    scratch: UnsafeMutableRawBufferPointer
-  ) throws {
-    try copyThroughScratch(
-      reference, at: byteOffset, count: count, tensor: index, scratch: scratch)
-  }
-
   /// Gives stored bytes back.
   public func readBack(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer

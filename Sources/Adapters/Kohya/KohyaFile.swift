@@ -89,6 +89,7 @@ extension KohyaModules {
       try down.require(down.columns == down.shape[1], "a kernel of ones")
     }
     let columns = down.columns * (core.map { $0.columns / down.rows } ?? 1)
+    try core?.requireComputable(rank * columns)
     let (magnitude, axis) = try magnitude(module, rows: up.rows, columns: columns)
     let loader: WeightUpdate.Loader = { allowing in
       let left = try up.load(allowing).scaled(by: scaling)

@@ -77,6 +77,7 @@ extension MLXModules {
           advice: "mlx_lm has no such adapter"))
     }
     let (count, out, rank) = (b.shape[0], b.shape[1], b.shape[2])
+    try b.requireExperts(count)
     let inputs = a.shape[a.shape.count - 1]
     try a.require(
       a.shape == [count, rank, inputs] || a.shape == [count * rank, inputs],

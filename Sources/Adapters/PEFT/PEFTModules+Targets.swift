@@ -70,6 +70,9 @@ extension PEFTModules {
       let names = order.map { TensorName("\(root.string).\($0)") }
       let ranks = names.map { config.rank(of: $0) }
       guard zip(factors, ranks).allSatisfy({ $0.a.rows % $1 == 0 }) else { continue }
+      for (factor, rank) in zip(factors, ranks) {
+        try factor.a.requireExperts(factor.a.rows / rank)
+      }
       let isStacked = zip(factors, ranks).contains { $0.a.rows > $1 }
       let scalings = try names.map { name in
         let scaling = config.scaling(of: name)

@@ -61,6 +61,7 @@ struct LycorisTensors {
   ) throws -> WeightUpdate {
     let (a, b) = (left.rows, left.columns)
     let (c, d, k) = (right.shape[0], right.shape[1], right.shape[2])
+    try right.requireComputable(a * b * c * d * k)
     return WeightUpdate(
       module: module, shape: [a * c, b * d, k],
       action: .add { allowing in
@@ -147,7 +148,9 @@ extension LycorisTensors {
       return .whole(matrix)
     }
     let hasCore = core.map { tensors[$0] != nil } ?? false
-    return .factors(try factors(a, b, hasCore ? core : nil, check))
+    let found = try factors(a, b, hasCore ? core : nil, check)
+    try found.a.requireComputable(found.rows * found.columns)
+    return .factors(found)
   }
 
   private func factors(
@@ -169,7 +172,9 @@ extension LycorisTensors {
     try tensor.require(
       tensor.shape.count > 2 && tensor.shape[0] == first.rows && tensor.shape[1] == second.rows,
       "\(first.rows) x \(second.rows) and a kernel")
-    return Factors(a: first, b: second, core: tensor)
+    let found = Factors(a: first, b: second, core: tensor)
+    try tensor.requireComputable(first.rows * found.columns)
+    return found
   }
 
   private func missing(_ expected: String) -> AdapterError {

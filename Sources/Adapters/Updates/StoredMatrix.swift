@@ -41,6 +41,18 @@ struct StoredMatrix: Sendable {
       expected: expected())
   }
 
+  /// Refuses to compute more elements from it than any model needs: few stored ones can ask for it.
+  func requireComputable(_ elements: Int) throws(AdapterError) {
+    guard elements > Factor.maximumBytes / 8 else { return }
+    throw .factorTooLarge(
+      source: reference.source.label, tensor: reference.info.name, found: elements)
+  }
+
+  /// Refuses a stack of more experts than any model has.
+  func requireExperts(_ count: Int) throws(AdapterError) {
+    try require(count <= 1 << 16, "at most 65536 experts")
+  }
+
   /// Reads the matrix.
   ///
   /// - Throws: errors of the source; `AdapterError.nonFinite` unless `allowingNonFinite`.

@@ -144,6 +144,10 @@ void rl_quantise_block(const double *source, size_t source_stride, double scale,
 void rl_multiply_f64(rl_level level, const double *x, const double *y, double *c, size_t m,
                      size_t k, size_t n, size_t y_stride, size_t c_stride, int accumulate);
 
+/// gram (n x n) = transposed x times x, of x m x n; terms are added in the order of m, as
+/// `rl_multiply_f64` adds them.
+void rl_gram_f64(rl_level level, const double *x, size_t m, size_t n, double *gram);
+
 /// Sum of x[i] y[i], in sixteen lanes that are added up in order.
 double rl_dot_f64(rl_level level, const double *x, const double *y, size_t count);
 

@@ -36,15 +36,6 @@ package final class InPlaceCheckpoint: TensorSink {
     try files[places[index].file].write(bytes, tensor: places[index].index, at: byteOffset)
   }
 
-  /// Does nothing: what is not folded stays where it is.
-  package func copy(
-    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
-    scratch: UnsafeMutableRawBufferPointer
-  ) throws {
-    try files[places[index].file].copy(
-      reference, at: byteOffset, count: count, tensor: places[index].index, scratch: scratch)
-  }
-
   /// Reads bytes of a tensor as its file has them now.
   package func readBack(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer

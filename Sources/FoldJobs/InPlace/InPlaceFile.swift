@@ -46,20 +46,6 @@ package final class InPlaceFile: TensorSink {
     try file.write(bytes, at: position(tensor: index, at: byteOffset))
   }
 
-  /// Does nothing: what is not folded stays where it is. The tensor must be this file's own.
-  package func copy(
-    _ reference: TensorReference, at byteOffset: Int, count: Int, tensor index: Int,
-    scratch: UnsafeMutableRawBufferPointer
-  ) throws {
-    guard let source = reference.source as? any FileBackedTensorSource else {
-      preconditionFailure("a tensor that stays as it is")
-    }
-    let (input, offset) = source.location(of: reference.index)
-    precondition(
-      offset == position(tensor: index, at: 0) && Paths.areSame(input.path, path),
-      "a tensor that stays where it is")
-  }
-
   /// Reads bytes of a tensor as the file has them now.
   package func readBack(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer

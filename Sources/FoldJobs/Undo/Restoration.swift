@@ -120,13 +120,9 @@ package struct Restoration: Sendable {
 
   private func copyCompanions(to target: OutputFolder) throws {
     guard let folder else { return }
-    let scratch = AlignedBuffer(byteCount: 1 << 20)
     for name in companions {
-      let source = try ReadableFile(path: Paths.join(folder, name))
-      let copy = try OutputFile(
-        path: target.path(of: name), size: source.size, replacing: false)
-      try copy.copy(from: source, at: 0, count: source.size, to: 0, scratch: scratch.bytes)
-      try copy.commit()
+      try OutputFile.copy(
+        of: Paths.join(folder, name), to: target.path(of: name), replacing: false)
     }
   }
 }

@@ -7,6 +7,8 @@ struct UndoAssembly {
   let description: [UInt8]
   let path: String
   let replacing: Bool
+  /// Whether a file is there that this one must be equal to.
+  let isThere: Bool
 
   /// Completes the file that the spool becomes, or a new one; its size.
   func finish(_ spool: OutputFile, threads: Int) throws -> Int {
@@ -50,6 +52,11 @@ struct UndoAssembly {
     try file.confirm(header.bytes, at: 0)
     try file.confirm(directory, at: position)
     try UndoAssembly.confirm(file, chunks, threads: threads)
+    if isThere {
+      guard
+        try SHA256Hasher.digest(ofFile: file.temporaryPath) == SHA256Hasher.digest(ofFile: path)
+      else { throw FileError.exists(path: path) }
+    }
     try file.commit(size: header.fileLength)
     return header.fileLength
   }

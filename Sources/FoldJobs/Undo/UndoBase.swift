@@ -51,6 +51,12 @@ package struct UndoBase: Sendable {
     self.index = index
   }
 
+  /// Whether two descriptions agree in everything that does not take reading the tensors.
+  func describesSame(as other: UndoBase) -> Bool {
+    isFolder == other.isFolder && index == other.index
+      && files.elementsEqual(other.files) { $0.name == $1.name && $0.headerBytes == $1.headerBytes }
+  }
+
   /// The names of all files it takes to restore the base.
   package var names: [String] { files.map(\.name) + (index.map { [$0.name] } ?? []) }
 

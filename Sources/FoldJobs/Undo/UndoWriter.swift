@@ -33,8 +33,26 @@ package final class UndoWriter: Sendable {
   private let names: [TensorName]
   private let file: OutputFile
   private let replacing: Bool
+  /// Whether a file of that name is there that has to come out the same.
+  private let isThere: Bool
   private let encoders = IdlePool { SpanEncoder() }
   private let spool = Mutex(Spool())
+
+  /// Checks that a file can appear under a path: nothing is there, or what may be replaced, or an
+  /// undo file of this base, as a run leaves that is cut short before its output appears. Such a
+  /// file has to come out the same.
+  ///
+  /// - Returns: whether such a file is there.
+  /// - Throws: `FileError.exists`, `FileError.notARegularFile`, `SystemError`.
+  package static func check(path: String, base: UndoBase, replacing: Bool) throws -> Bool {
+    if !replacing, try Paths.kind(of: path) == .file, let found = try? UndoFile(path: path),
+      found.base.describesSame(as: base)
+    {
+      return true
+    }
+    try OutputFile.check(path: path, replacing: replacing)
+    return false
+  }
 
   /// Begins a file for a base; whatever can be refused is refused here.
   ///
@@ -45,8 +63,9 @@ package final class UndoWriter: Sendable {
     order = Dictionary(names.enumerated().map { ($1, $0) }) { first, _ in first }
     try UndoWriter.check(base, uniqueNames: order.count == names.count, path: path)
     self.base = base
-    self.replacing = replacing
-    file = try OutputFile(path: path, size: 0, replacing: replacing)
+    isThere = try UndoWriter.check(path: path, base: base, replacing: replacing)
+    self.replacing = replacing || isThere
+    file = try OutputFile(path: path, size: 0, replacing: self.replacing)
   }
 
   private static func check(_ base: UndoBase, uniqueNames: Bool, path: String) throws(UndoError) {
@@ -124,7 +143,8 @@ package final class UndoWriter: Sendable {
     let description = UndoDescription(
       base: base, digests: digests, changed: changed.map { names[$0] })
     let assembly = UndoAssembly(
-      spans: spans, description: description.bytes, path: file.path, replacing: replacing)
+      spans: spans, description: description.bytes, path: file.path, replacing: replacing,
+      isThere: isThere)
     return Summary(
       size: try assembly.finish(file, threads: threads), tensorsChanged: changed.count,
       bytesCovered: spans.reduce(0) { $0 + $1.rawLength })

@@ -3,6 +3,7 @@ import Adapters
 import ArgumentParser
 import ByteIO
 import Contents
+import FoldJobs
 import Merging
 import ResLoRAContainer
 import Safetensors
@@ -36,6 +37,7 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    try FoldJob.checkNotPending([input] + [base].compactMap { $0 })
     let content = try PathContent(path: input, overrides: source.overrides(), hdf5: .isolated)
     try target.check(
       output, against: [input, base, source.windows, source.topology] + content.files)

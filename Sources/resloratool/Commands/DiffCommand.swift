@@ -3,6 +3,7 @@ import ArgumentParser
 import ByteIO
 import Comparing
 import Contents
+import FoldJobs
 import Tensors
 
 /// `diff`: two sets of tensors, tensor by tensor, and what is said of two adapters.
@@ -35,6 +36,7 @@ struct DiffCommand: ParsableCommand {
   }
 
   func run() throws {
+    try FoldJob.checkNotPending([a, b])
     let (one, two) = (
       try InputProbe(path: a, hdf5: .isolated), try InputProbe(path: b, hdf5: .isolated)
     )

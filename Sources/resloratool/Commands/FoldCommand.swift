@@ -81,11 +81,13 @@ struct FoldCommand: ParsableCommand {
     let inputs = request.adapters.map(\.path) + [source.windows, source.topology]
     try target.check(request.output, against: inputs + (fold.isInPlace ? [] : [request.base]))
     if let undo = fold.undo { try target.check(undo, against: inputs + [request.base]) }
-    if !fold.isInPlace { try FoldJob.checkNotPending(request.base) }
+    // A fold in place that was interrupted is gone on with; its undo file is complete.
+    let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
+    if !isResumed { try FoldJob.checkNotPending([request.base]) }
     let job = try open { try FoldJob(request, on: $0) }
     try target.check(request.output, against: job.adapters.flatMap(\.files))
     if fold.isInPlace { try job.checkInPlace() } else { try job.checkOutput() }
-    if let undo = fold.undo { try job.checkUndo(undo) }
+    if let undo = fold.undo, !isResumed { try job.checkUndo(undo) }
     common.warn(job.base.warnings + job.adapters.flatMap(\.warnings))
     var report = FoldCommandReport(job, threads: common.threadCount, undoPath: fold.undo)
     report.isInPlace = fold.isInPlace
@@ -95,76 +97,17 @@ struct FoldCommand: ParsableCommand {
     } else if target.isDryRun {
       if !fold.isInPlace { try job.checkSpace() }
     } else if fold.isInPlace {
-      report.result = try withProgress { try runInPlace(job, $0) }
+      return try runInPlace(job, isResumed: isResumed, report, start)
     } else {
       report.result = try withProgress { try job.run(undo: fold.undo, on: machine, progress: $0) }
     }
     try finish(&report, start)
   }
 
-  private func runInPlace(
-    _ job: FoldJob, _ progress: @escaping @Sendable (FoldProgress) throws -> Void
-  ) throws -> FoldJobResult {
-    let command = CommandLine.arguments.map(\.quotedForShell).joined(separator: " ")
-    let base = job.request.base
-    let isNew = try !FoldJob.isPending(inPlace: base)
-    do {
-      return try job.runInPlace(
-        undo: isNew ? fold.undo : nil, command: command, on: machine, progress: progress)
-    } catch {
-      if (try? FoldJob.isPending(inPlace: base)) == true {
-        StandardError.write(
-          "warning: \(base.escapedForTerminal) is half folded; run the same command again to "
-            + "finish\n")
-      }
-      throw error
-    }
-  }
-
-  /// The base out of what was folded.
-  private func takeBack(_ undo: String, _ start: ContinuousClock.Instant) throws {
-    guard let into, let path = output.path else { preconditionFailure("validated") }
-    try target.check(path, against: [into, undo])
-    try FoldJob.checkNotPending(into)
-    let job = try UnfoldJob(undo: undo, folded: into)
-    try job.check(output: path, replacing: target.force)
-    if !target.isDryRun {
-      try withProgress {
-        try job.run(to: path, replacing: target.force, on: machine, progress: $0)
-      }
-    }
-    let report = UnfoldReport(
-      job, output: path, isDryRun: target.isDryRun,
-      seconds: (ContinuousClock.now - start) / .seconds(1))
-    try common.print(report.json, report.text)
-  }
-
-  /// One task of a plan, or its end.
-  private func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
-    let job = try open { try file.job(on: $0) }
-    if let task = plan.task {
-      let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
-      let text = "task \(task): \(isNew ? "done" : "was done before")\n"
-      return try common.print(
-        .members(["task": .integer(task), "was_done_before": .bool(!isNew)]), text)
-    }
-    var report = FoldCommandReport(job, threads: common.threadCount, undoPath: nil)
-    report.result = try job.finish()
-    try finish(&report, start)
-  }
-
-  private func finish(
-    _ report: inout FoldCommandReport, _ start: ContinuousClock.Instant
-  ) throws {
-    report.seconds = (ContinuousClock.now - start) / .seconds(1)
-    common.warn(report.warnings)
-    try common.print(report.json, report.text)
-  }
-
-  private var machine: FoldMachine { FoldMachine(threads: common.threadCount, hdf5: .isolated) }
+  var machine: FoldMachine { FoldMachine(threads: common.threadCount, hdf5: .isolated) }
 
   /// Opens a job, with a progress bar over what a merge reads of the base.
-  private func open(_ body: (FoldMachine) throws -> FoldJob) throws -> FoldJob {
+  func open(_ body: (FoldMachine) throws -> FoldJob) throws -> FoldJob {
     let bar = ProgressBar("reading the base", isQuiet: common.quiet)
     defer { bar.finish() }
     var machine = machine
@@ -172,7 +115,7 @@ struct FoldCommand: ParsableCommand {
     return try body(machine)
   }
 
-  private func withProgress<Result>(
+  func withProgress<Result>(
     _ body: (@escaping @Sendable (FoldProgress) throws -> Void) throws -> Result
   ) throws -> Result {
     let bar = ProgressBar("folding", isQuiet: common.quiet)

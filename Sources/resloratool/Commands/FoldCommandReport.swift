@@ -27,6 +27,8 @@ struct FoldCommandReport {
     self.undoPath = undoPath
   }
 
+  /// The base's path.
+  var base: String { job.request.base }
   private var plan: FoldPlan { job.plan }
 
   /// What the user should not overlook.

@@ -3,6 +3,7 @@ import Adapters
 import ArgumentParser
 import ByteIO
 import Contents
+import FoldJobs
 import HDF5
 import Tensors
 
@@ -35,6 +36,7 @@ struct InspectCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    try FoldJob.checkNotPending(paths)
     let overrides = try stated.overrides(topology: topologyFile)
     let descriptions = try paths.map { path in
       try Interruption.check()

@@ -1,6 +1,7 @@
 import Adapters
 import ArgumentParser
 import ByteIO
+import FoldJobs
 import Merging
 import Tensors
 
@@ -30,6 +31,7 @@ struct MergeCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    try FoldJob.checkNotPending([adapter] + [base].compactMap { $0 })
     let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
     let base = try base.map { try BaseCheckpoint(path: $0) }
     common.warn(base?.warnings ?? [])

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ByteIO
 import Contents
+import FoldJobs
 import HDF5
 import Tensors
 
@@ -24,6 +25,7 @@ struct ValidateCommand: ParsableCommand {
     var unreadable: [any DiagnosableError] = []
     for path in paths {
       do {
+        try FoldJob.checkNotPending([path])
         results.append(
           try Validation(
             path: path, hdf5: .isolated, threads: common.threadCount, progress: Interruption.check))

@@ -107,6 +107,27 @@ import Testing
     ) { try updates(folder) }
   }
 
+  @Test("few stored elements that would become very many")
+  func bombs() throws {
+    let loKr = try PEFTTestFolder(
+      [
+        TestTensor("q.lokr_w1", [1, 1]), TestTensor("q.lokr_w2_a", [20_000, 1]),
+        TestTensor("q.lokr_w2_b", [1, 20_000]),
+      ], config: ["peft_type": #""LOKR""#, "alpha": "1", "r": "1"])
+    #expect(
+      throws: AdapterError.factorTooLarge(
+        source: loKr.tensorPath, tensor: "q.lokr_w2_a", found: 400_000_000)
+    ) { try updates(loKr) }
+    let experts = try PEFTTestFolder(
+      TestTensor.peft("e", in: 1, out: 1, rank: 70_000),
+      config: ["target_parameters": #"["e.w"]"#, "r": "1"])
+    #expect(
+      throws: AdapterError.unfitTensor(
+        source: experts.tensorPath, tensor: "base_model.model.e.lora_A.weight",
+        found: [70_000, 1], expected: "at most 65536 experts")
+    ) { try updates(experts) }
+  }
+
   @Test("a magnitude or a bias that is missing")
   func missing() throws {
     for (key, expected) in [

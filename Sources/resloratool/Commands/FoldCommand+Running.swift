@@ -1,0 +1,87 @@
+import Adapters
+import ByteIO
+import FoldJobs
+import Folding
+import Tensors
+
+/// What `fold` does beside a plain fold: in place, back, and by a plan.
+extension FoldCommand {
+  func runInPlace(
+    _ job: FoldJob, isResumed: Bool, _ report: FoldCommandReport,
+    _ start: ContinuousClock.Instant
+  ) throws {
+    let command = CommandLine.arguments.map(\.quotedForShell).joined(separator: " ")
+    let base = job.request.base
+    let bar = ProgressBar("folding", isQuiet: common.quiet)
+    defer { bar.finish() }
+    var report = report
+    do {
+      try job.runInPlace(
+        undo: isResumed ? nil : fold.undo, command: command, on: machine,
+        progress: { try bar.update($0.bytesDone, of: $0.bytesTotal) }
+      ) { result in
+        bar.finish()
+        report.result = result
+        try finish(&report, start)
+      }
+    } catch {
+      guard (try? FoldJob.isPending(inPlace: base)) == true else { throw error }
+      let remains =
+        "\(base.escapedForTerminal) is half folded; run the same command again to finish"
+      if let interruption = error as? Interruption {
+        throw Interruption(number: interruption.number, remains: remains)
+      }
+      StandardError.write("warning: \(remains)\n")
+      throw error
+    }
+  }
+
+  /// The base out of what was folded.
+  func takeBack(_ undo: String, _ start: ContinuousClock.Instant) throws {
+    guard let into, let path = output.path else { preconditionFailure("validated") }
+    try target.check(path, against: [into, undo])
+    try FoldJob.checkNotPending([into])
+    let job = try UnfoldJob(undo: undo, folded: into)
+    try job.check(output: path, replacing: target.force)
+    if !target.isDryRun {
+      try withProgress {
+        try job.run(to: path, replacing: target.force, on: machine, progress: $0)
+      }
+    }
+    let report = UnfoldReport(
+      job, output: path, isDryRun: target.isDryRun,
+      seconds: (ContinuousClock.now - start) / .seconds(1))
+    try common.print(report.json, report.text)
+  }
+
+  /// One task of a plan, or its end.
+  func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
+    try FoldJob.checkNotPending([file.request.base])
+    try FoldJob.checkNotPending([file.request.base])
+    let job = try open { try file.job(on: $0) }
+    if let task = plan.task {
+      let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
+      let text = "task \(task): \(isNew ? "done" : "was done before")\n"
+      return try common.print(
+        .members(["task": .integer(task), "was_done_before": .bool(!isNew)]), text)
+    }
+    var report = FoldCommandReport(job, threads: common.threadCount, undoPath: nil)
+    report.result = try job.finish()
+    try finish(&report, start)
+  }
+
+  func finish(
+    _ report: inout FoldCommandReport, _ start: ContinuousClock.Instant
+  ) throws {
+    report.seconds = (ContinuousClock.now - start) / .seconds(1)
+    common.warn(report.warnings)
+    do {
+      try common.print(report.json, report.text)
+    } catch  where fold.isInPlace && report.result != nil {
+      // Whoever runs it again for want of an answer folds twice.
+      StandardError.write(
+        "warning: \(report.base.escapedForTerminal) is folded; do not run the command again\n")
+      throw error
+    }
+  }
+}

@@ -1,0 +1,47 @@
+"""What lies in a folder: every path in it with the hash of its content."""
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+TEMPORARY = re.compile(r"\.(?P<name>.+?)(\.[0-9a-f]+)?\.partial(/.*)?")
+JOURNAL = ".fold-journal"
+
+
+def snapshot(folder):
+    """Relative path to hash; folders end in a slash."""
+    found = {}
+    for place, folders, files in os.walk(folder):
+        for name in folders:
+            found[os.path.relpath(os.path.join(place, name), folder) + "/"] = ""
+        for name in files:
+            path = os.path.join(place, name)
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found[os.path.relpath(path, folder)] = digest
+    return found
+
+
+def part(tree, name):
+    """What a snapshot has under one name."""
+    return {
+        path: digest for path, digest in tree.items()
+        if path in (name, name + "/") or path.startswith(name + "/")
+    }
+
+
+def restore(template, folder):
+    """Makes a folder what its template is, times included: plans look at them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(template, folder, symlinks=True)
+
+
+def temporaries(paths):
+    """The temporaries among some paths: those at the top, not what is inside of them."""
+    return {path.split("/")[0] for path in paths if TEMPORARY.fullmatch(path)}
+
+
+def records(folder, name):
+    """How many shards of an output an interrupted run noted as finished."""
+    return len(list(Path(folder, f".{name}.partial").glob(".shard-*.json")))

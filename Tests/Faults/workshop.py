@@ -1,0 +1,53 @@
+"""A folder that a scenario runs in, again and again from the same start."""
+import shutil
+from pathlib import Path
+
+import injection
+import trees
+
+
+class Workshop:
+    """Prepares a scenario, and remembers how it starts and how it ends undisturbed."""
+
+    def __init__(self, tool, place):
+        self.tool = str(tool)
+        Path(place).mkdir()
+        self.folder = Path(place, "work")
+        self.template = Path(place, "template")
+        self.log = str(Path(place, "trace"))
+
+    def run(self, *arguments):
+        return injection.run([self.tool, *arguments], self.folder)
+
+    def succeed(self, *arguments):
+        outcome = self.run(*arguments, "--quiet", "--threads", "1")
+        if outcome.status != 0:
+            raise RuntimeError(f"{' '.join(arguments)}: status {outcome.status}: {outcome.error}")
+        return outcome
+
+    def open(self, scenario):
+        """Prepares, runs undisturbed and counts calls."""
+        self.scenario = scenario
+        # So many half-folded bases are shown to all commands.
+        self.refusals_wanted = 3
+        self.clear()
+        scenario.prepare(self)
+        trees.restore(self.folder, self.template)
+        self.start = trees.snapshot(self.folder)
+        outcome, self.first, self.others = injection.count_calls(
+            scenario.always, [self.tool, *scenario.command], self.folder, self.log)
+        if outcome.status != 0:
+            raise RuntimeError(f"{scenario.name}: status {outcome.status}: {outcome.error}")
+        self.end = trees.snapshot(self.folder)
+        self.peak = outcome.peak
+
+    def clear(self):
+        """Empties the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+
+    def inject(self, fault):
+        """Runs the scenario from its start with a fault."""
+        trees.restore(self.template, self.folder)
+        return injection.run_injected(
+            fault, self.scenario.always, [self.tool, *self.scenario.command], self.folder, self.log)
