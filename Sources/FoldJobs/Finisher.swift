@@ -45,5 +45,7 @@ final class Finisher: Sendable {
     try work.check()
   }
 
-  deinit { queue.sync {} }
+  /// Waits for what was started, whatever came of it. Whoever starts something must call it: the
+  /// queue itself may be the last to hold this.
+  func wait() { queue.sync {} }
 }

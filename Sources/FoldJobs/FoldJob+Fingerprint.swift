@@ -6,7 +6,7 @@ internal import Tensors
 extension FoldJob {
   /// What the job reads, as it was when it was opened: of every base file name, size, time of change
   /// and the SHA-256 of its header; of every adapter file size and the SHA-256 of all of it
-  /// (Folding §6.3).
+  /// (Folding §6.3), configs and what is stated of links included.
   var inputs: JSONValue {
     .members([
       "base": .array(
@@ -22,7 +22,7 @@ extension FoldJob {
       "adapters": .array(
         adapters.map { adapter in
           .array(
-            zip(adapter.files, adapter.digests).map { file, digest in
+            (zip(adapter.files, adapter.digests) + adapter.sidecars).map { file, digest in
               .members(["name": .string(Paths.name(of: file)), "sha256": .string(digest)])
             })
         }),

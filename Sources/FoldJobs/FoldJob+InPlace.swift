@@ -134,7 +134,8 @@ extension FoldJob {
     request.replacing = false
     let text = JSONValue.members([
       "tool": .string(FoldJob.toolVersion), "request": request.json,
-      "adapters": .array(adapters.flatMap(\.digests).map(JSONValue.string)),
+      "adapters": .array(
+        adapters.flatMap { $0.digests + $0.sidecars.map(\.digest) }.map(JSONValue.string)),
       "base": .array(
         base.shards.map { shard in
           .string(

@@ -121,6 +121,7 @@ public struct FoldJob: Sendable {
     var (resumed, done) = (0, 0)
     let total = base.source.byteCount
     let finisher = Finisher()
+    defer { finisher.wait() }
     for (number, shard) in layout.shards.enumerated() {
       if undo == nil, let record = try workspace.finished(number) {
         reports.append(record.report)

@@ -83,7 +83,9 @@ extension FoldRequest {
     stated.topology = read("topology") { $0.string }
     stated.root = read("root") { $0.string.flatMap(RootRule.init) }
     stated.reach = read("pre_num") { $0.number?.integer.flatMap { PredecessorCount($0) } }
-    dtype = read("dtype") { $0.string.flatMap(DType.init) }
+    dtype = read("dtype") { value in
+      value.string.flatMap(DType.init).flatMap { $0.isArithmetic ? $0 : nil }
+    }
     rounding =
       read("seed") { $0.string.flatMap { UInt64($0) } }.map(FoldRounding.stochastic) ?? .nearest
     allowsUnmatched = read("allow_unmatched") { $0.bool } ?? false

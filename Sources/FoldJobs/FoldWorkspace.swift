@@ -101,7 +101,10 @@ final class FoldWorkspace: Sendable {
 
   /// Whether a file of the folder belongs to this job and is complete.
   private func isOurs(_ name: String) throws -> Bool {
-    try job.layout.shards.enumerated().contains { number, shard in
+    for number in job.base.shards.indices where name == FoldWorkspace.statisticsName(number) {
+      return try statistics(ofBaseShard: number) != nil
+    }
+    return try job.layout.shards.enumerated().contains { number, shard in
       guard name == shard.name || name == FoldWorkspace.recordName(number) else { return false }
       return try finished(number) != nil
     }

@@ -30,6 +30,8 @@ public struct OpenedAdapter: Sendable {
 
   /// The SHA-256 of each of `files`.
   let digests: [String]
+  /// Other files that decide what those mean, and the SHA-256 of each.
+  let sidecars: [(path: String, digest: String)]
   let input: FoldInput
   /// The merge whose factors come out of the fold itself; nil where they are known.
   let deferred: DeferredMerge?
@@ -72,6 +74,7 @@ public struct OpenedAdapter: Sendable {
     warnings = []
     files = updates.files
     digests = try OpenedAdapter.digests(of: updates.files, machine)
+    sidecars = try OpenedAdapter.sidecars(of: updates.files, request, machine)
     deferred = nil
     needsWholeBase = false
     input = FoldInput(label: choice.path, updates: updates.updates, weight: weight)
@@ -114,12 +117,29 @@ public struct OpenedAdapter: Sendable {
     warnings = try adapter.warningsOfOtherBase(inputs)
     files = adapter.files
     digests = try OpenedAdapter.digests(of: adapter.files, machine)
+    sidecars = try OpenedAdapter.sidecars(of: adapter.files, request, machine)
   }
 
   private static func digests(of files: [String], _ machine: FoldMachine) throws -> [String] {
     try Parallel.map(files.count, threads: machine.threads) { position in
       try SHA256Hasher.digest(ofFile: files[position]).hexadecimal
     }
+  }
+
+  /// Configs beside an adapter's tensors, and what is stated of its links.
+  private static func sidecars(
+    of files: [String], _ request: FoldRequest, _ machine: FoldMachine
+  ) throws -> [(path: String, digest: String)] {
+    var found = files.map(Paths.parent(of:)).uniqued.flatMap { folder in
+      ["adapter_config.json", "reslora_config.json"].map { Paths.join(folder, $0) }
+    }
+    for path in [request.stated.windows, request.stated.topology].compactMap({ $0 }) {
+      found +=
+        try Paths.kind(of: path) == .folder
+        ? Paths.entries(of: path).map { Paths.join(path, $0) } : [path]
+    }
+    found = try found.filter { try !files.contains($0) && Paths.kind(of: $0) == .file }
+    return Array(zip(found, try digests(of: found, machine)))
   }
 }
 

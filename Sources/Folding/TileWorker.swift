@@ -93,8 +93,12 @@ struct TileWorker {
     reserve(count)
     let tile = input.prefix(count)
     let place = FoldKernel.Place(tensor: tensor, firstElement: first)
-    let figures = FoldKernel.store(
+    var figures = FoldKernel.store(
       level, tile, dtype, before: before, values, place.numbers(rounding))
+    if figures.overflowed > 0 {
+      // New values that are not finite themselves do not overflow.
+      figures.overflowed -= zip(before, values).count { $0.isFinite && !$1.isFinite }
+    }
     try confirm(UnsafeRawBufferPointer(tile))
     try write(tile, target, at: first * dtype.elementByteCount, run)
     return figures

@@ -70,8 +70,8 @@ import Testing
       try problem.confirm(row, problem.stored, dtype)
       let column = row * 4 % problem.columns
       var wrong = problem.stored
-      // Four units in the last place; of float64 a thousand, whose sums have errors of their own.
-      let place = (row * problem.columns + column) * width + (dtype == .f64 ? 1 : 0)
+      // Four units in the last place; of float64 more, whose sums have errors of their own.
+      let place = (row * problem.columns + column) * width + (dtype == .f64 ? 2 : 0)
       wrong[place] ^= 4
       let error = #expect(throws: FoldError.self) { try problem.confirm(row, wrong, dtype) }
       guard case .unconfirmed("a.weight", row, column, _, _) = error else {
