@@ -90,8 +90,8 @@ def run_injected(fault, always, command, folder, log):
         strace += ["-e", always]
     if not fault.is_first_thread:
         strace.append("-f")
-        if fault.effect not in ("SIGINT", "SIGTERM"):
-            strace.append("--seccomp-bpf")  # faster, but it swallows signals that can be caught
+        if not fault.is_signal:
+            strace.append("--seccomp-bpf")  # faster, but it swallows signals
     outcome = run([*strace, *command], folder)
     with open(log, errors="replace") as file:
         text = file.read()
