@@ -30,6 +30,11 @@ struct Resloratool: ParsableCommand {
     ])
 
   static func main() {
+    // On Linux they come through /proc; where that fails there are none, which would ask for help.
+    if CommandLine.arguments.isEmpty {
+      StandardError.write("error: can't read the command line; is /proc there?\n")
+      terminate(ExitStatus.of(.resource))
+    }
     HDF5Worker.runIfAsked(arguments: CommandLine.arguments)
     Interruption.prepare()
     do {

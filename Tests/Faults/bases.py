@@ -39,13 +39,14 @@ def old_folder(workshop):
 
 
 def two_groups(workshop):
-    """`base.safetensors` of two groups of a fold in place, and `adapter`, a PEFT LoRA."""
+    """`base.safetensors` of two groups of a fold in place and a tensor that stays, and `adapter`."""
     size = 2400
     names = [f"model.layers.{layer}.self_attn.q_proj" for layer in range(2)]
     block = array("f", ((number * 37 % 1009) / 1009 - 0.5 for number in range(size))).tobytes()
     write(
         workshop.folder / "base.safetensors",
-        [(f"{name}.weight", [size, size], block * size) for name in names])
+        [("model.embed_tokens.weight", [500, size], block * 500)]
+        + [(f"{name}.weight", [size, size], block * size) for name in names])
     adapter = workshop.folder / "adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text(

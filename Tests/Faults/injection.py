@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 CALLS = (
     "write", "pwrite64", "copy_file_range", "fsync", "rename", "renameat2", "openat", "ftruncate",
-    "fallocate", "unlink", "rmdir", "mkdir", "pread64",
+    "fallocate", "unlink", "rmdir", "mkdir", "pread64", "ioctl",
 )
 
-# A call that lies says that it moved 100 bytes and does nothing.
+# A call that lies says that it moved 100 bytes, or shared blocks, and does nothing.
 EFFECTS = {
     "write": ("EIO", "ENOSPC", "EINTR"),
     "pwrite64": ("EIO", "ENOSPC", "EINTR", "lie"),
@@ -25,6 +25,7 @@ EFFECTS = {
     "rmdir": ("EIO",),
     "mkdir": ("EACCES", "EROFS", "ENOSPC"),
     "pread64": ("EIO", "EINTR"),
+    "ioctl": ("EIO", "lie"),
 }
 SIGNALS = ("SIGKILL", "SIGINT", "SIGTERM")
 
@@ -50,7 +51,7 @@ class Fault:
         if self.is_signal:
             what = f"signal={self.effect}"
         elif self.effect == "lie":
-            what = "retval=100"
+            what = "retval=0" if self.call == "ioctl" else "retval=100"
         else:
             what = f"error={self.effect}"
         return f"inject={self.call}:{what}:when={self.number}"
@@ -90,8 +91,8 @@ def run_injected(fault, always, command, folder, log):
         strace += ["-e", always]
     if not fault.is_first_thread:
         strace.append("-f")
-        if fault.effect not in ("SIGINT", "SIGTERM"):
-            strace.append("--seccomp-bpf")  # faster, but it swallows signals that can be caught
+        if not fault.is_signal:
+            strace.append("--seccomp-bpf")  # faster, but it swallows signals
     outcome = run([*strace, *command], folder)
     with open(log, errors="replace") as file:
         text = file.read()

@@ -81,6 +81,10 @@ ALL = (
     Scenario(
         "one file over another", both(bases.small, bases.old_file),
         (*ONE, "-o", "out.safetensors", "--force"), ("out.safetensors",), is_repeatable=True),
+    Scenario(
+        "one large file", bases.two_groups,
+        ("fold", "adapter", "--into", "base.safetensors", "-o", "out.safetensors"),
+        ("out.safetensors",), points=1),
     Scenario("shards", bases.sharded, (*SHARDS, "-o", "out"), ("out",), resumes="out"),
     Scenario(
         "shards over others", both(bases.sharded, bases.old_folder),
