@@ -38,7 +38,7 @@ final class DeferredMerge: Sendable {
         loadedElements: info.rank * (info.inFeatures + info.outFeatures))
     }
     return FoldInput(
-      label: label, updates: updates, weight: weight, isOrdered: true,
+      label: label, updates: updates, weight: weight, generations: order.map(merge.depth(of:)),
       observe: { update, tile, rows, elements in
         try self.measure(order[update], tile, rows, elements)
       }, stop: { self.stop($0) })

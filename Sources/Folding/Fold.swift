@@ -77,6 +77,7 @@ public struct Fold: Sendable {
     _ plan: FoldPlan, _ pieces: [FoldPiece], _ tensors: [Int], into sink: any TensorSink,
     progress: @escaping @Sendable (FoldProgress) throws -> Void
   ) throws -> FoldReport {
+    let pieces = plan.scheduled(pieces, threads: threads)
     let run = FoldRun(plan, tensors, pieces, sink, self)
     let total = pieces.reduce(0) { $0 + $1.byteCount(plan) }
     let done = Atomic<Int>(0)

@@ -86,7 +86,7 @@ public struct FoldPlan: Sendable {
   public var tensors: [TensorInfo] { output.compactMap { $0 } }
 
   /// Whether pieces must begin in the order of the updates.
-  var isOrdered: Bool { inputs.contains(where: \.isOrdered) }
+  var isOrdered: Bool { inputs.contains { $0.generations != nil } }
 
   /// Number of tensors that change.
   public var foldedCount: Int { partsOfTensor.count }

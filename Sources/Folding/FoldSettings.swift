@@ -9,9 +9,9 @@ public struct FoldInput: Sendable {
   public let updates: [WeightUpdate]
   /// What its deltas are multiplied by.
   public let weight: Double
-  /// Whether the updates must begin in their order, because loading one waits for what `observe` was
-  /// told of earlier ones.
-  public let isOrdered: Bool
+  /// For each update its generation, ascending, where loading one waits for what `observe` was told of
+  /// those of earlier generations; nil where none waits.
+  package let generations: [Int]?
   /// Called with every piece of a weight before it is folded: the update's position, the number of
   /// the piece among the weight's (`RowTiles`), its rows and stored elements. From any thread.
   package let observe: Observer?
@@ -27,20 +27,23 @@ public struct FoldInput: Sendable {
   /// Describes an adapter whose updates are known from the start.
   public init(label: String, updates: [WeightUpdate], weight: Double = 1) {
     self.init(
-      label: label, updates: updates, weight: weight, isOrdered: false, observe: nil, stop: nil)
+      label: label, updates: updates, weight: weight, generations: nil, observe: nil, stop: nil)
   }
 
   package init(
-    label: String, updates: [WeightUpdate], weight: Double, isOrdered: Bool, observe: Observer?,
+    label: String, updates: [WeightUpdate], weight: Double, generations: [Int]?,
+    observe: Observer?,
     stop: (@Sendable (any Error) -> Void)?
   ) {
     self.label = label
     self.updates = updates
     self.weight = weight
-    self.isOrdered = isOrdered
+    self.generations = generations
     self.observe = observe
     self.stop = stop
   }
+
+  func generation(_ update: Int) -> Int { generations?[update] ?? 0 }
 }
 
 /// How a folded element becomes one of the stored dtype (Folding §3.2).

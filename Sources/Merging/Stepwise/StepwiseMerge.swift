@@ -15,6 +15,7 @@ package struct StepwiseMerge: Sendable {
   package let order: [Int]
   /// Whether a NaN or an infinity may enter a result.
   package let allowsNonFinite: Bool
+  private let depths: [Int]
 
   /// Prepares the merge of an adapter.
   ///
@@ -29,8 +30,12 @@ package struct StepwiseMerge: Sendable {
     for block in adapter.topology.rootsFirst {
       depths[block] = adapter.topology.previous[block].map { depths[$0] + 1 } ?? 0
     }
-    order = depths.indices.sorted { (depths[$0], $0) < (depths[$1], $1) }
+    self.depths = depths
+    order = depths.indices.sorted { [depths] in (depths[$0], $0) < (depths[$1], $1) }
   }
+
+  /// A block's distance from the root; it waits for none of the same distance.
+  package func depth(of block: Int) -> Int { depths[block] }
 
   /// The blocks whose `f*` a block's factors are made of: for is `n−1` and `n−2`, for ms `n−1` and
   /// each `n−k−1` there is; none where every factor is 1 (Merging §4.6).
