@@ -209,8 +209,7 @@ import Testing
     ]
     _ = try FoldJob(request, on: JobCase.machine).run(on: JobCase.machine)
     let (found, wanted) = (try made.found(request.output), try made.expected())
-    for (index, info) in made.source.tensors.enumerated() where info.dtype == .f32 {
-      _ = index
+    for info in made.source.tensors where info.dtype == .f32 {
       let (one, other) = (
         try #require(found.bytes[info.name]), try #require(wanted.bytes[info.name])
       )
