@@ -94,7 +94,7 @@ public struct OpenedAdapter: Sendable {
     path = choice.path
     weight = choice.weight * request.scale
     let merge = Merge(method: request.method, inputs: inputs, truncation: request.truncation)
-    if let (stepwise, why) = try merge.stepwise(adapter) {
+    if let (stepwise, why) = try merge.stepwise(adapter), try !OpenedAdapter.isTied(adapter, base) {
       // Every weight is needed, whatever a fold may leave out.
       _ = try BaseMatch(
         adapter.blocks.map(BaseMatch.Wanted.init), in: base.source, allowingUnmatched: false)
@@ -118,6 +118,20 @@ public struct OpenedAdapter: Sendable {
     files = adapter.files
     digests = try OpenedAdapter.digests(of: adapter.files, machine)
     sidecars = try OpenedAdapter.sidecars(of: adapter.files, request, machine)
+  }
+
+  /// Whether the weight of a block is stored under a second name too, where it changes alike: a merge
+  /// that goes along with the fold would meet it twice.
+  private static func isTied(_ adapter: Adapter, _ base: FoldBase) throws -> Bool {
+    let source = base.source
+    let ties = base.ties.map { [$0.embedding, $0.output] }.filter { names in
+      names.allSatisfy { source.index(of: $0) != nil }
+    }
+    guard !ties.isEmpty else { return false }
+    let match = try BaseMatch(
+      adapter.blocks.map(BaseMatch.Wanted.init), in: source, allowingUnmatched: false)
+    let names = Set(match.weights.compactMap { $0 }.map { source.tensors[$0].name })
+    return ties.contains { !names.isDisjoint(with: $0) }
   }
 
   private static func digests(of files: [String], _ machine: FoldMachine) throws -> [String] {

@@ -38,6 +38,10 @@ public struct OutputLayout: Sendable {
         let tensors = shard.1..<(shard.1 + shard.0.tensors.count)
         return (Paths.name(of: shard.0.label), tensors.filter { plan.output[$0] != nil }, number)
       }
+      // A shard of nothing but scales that were multiplied in.
+      .filter { group in
+        !group.tensors.isEmpty || group.origin.map { base.shards[$0].tensors.isEmpty } ?? false
+      }
       isFolder = base.isFolder
     }
     let isOne = groups.count == 1

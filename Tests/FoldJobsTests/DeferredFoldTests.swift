@@ -209,8 +209,7 @@ import Testing
     ]
     _ = try FoldJob(request, on: JobCase.machine).run(on: JobCase.machine)
     let (found, wanted) = (try made.found(request.output), try made.expected())
-    for (index, info) in made.source.tensors.enumerated() where info.dtype == .f32 {
-      _ = index
+    for info in made.source.tensors where info.dtype == .f32 {
       let (one, other) = (
         try #require(found.bytes[info.name]), try #require(wanted.bytes[info.name])
       )
@@ -225,36 +224,33 @@ import Testing
     bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: .f32) }
   }
 
-  @Test("a tied output layer that is stored twice is measured once")
+  @Test("a tied output layer that is stored twice is measured once, and both change")
   func tied() throws {
-    // The last block of a chain is the output layer.
-    let made = try Sharded(Case(fixture: "synthetic/is-basic", shards: 1, isReversed: false))
-    let weight = "model.layers.4.self_attn.q_proj.weight"
-    let index = try #require(made.source.index(of: TensorName(weight)))
-    let base = made.folder.folder("tied")
-    var tensors = try made.source.tensors.indices.filter {
-      made.source.tensors[$0].name != "model.embed_tokens.weight"
-    }.map { (made.source.tensors[$0], try made.source.bytes(of: $0)) }
-    let info = made.source.tensors[index]
-    tensors.append(
-      (
-        try TensorInfo(name: "model.embed_tokens.weight", dtype: info.dtype, shape: info.shape),
-        try made.source.bytes(of: index)
-      ))
-    // An adapter may call any linear layer a block; here the tie names one of its weights.
-    let ties = [TiedTensors(embedding: "model.embed_tokens.weight", output: TensorName(weight))]
-    let source = MemoryTensorSource(label: "tied", tensors: tensors)
-    let adapter = try Adapter(path: made.fixture.adapterPath)
-    let lora = try Merge(method: "bw", inputs: MergeInputs(base: source)).run(adapter).lora
-    let plan = try FoldPlan(
-      base: source, inputs: [FoldInput(label: "x", updates: lora.updates)],
-      settings: FoldSettings(ties: ties))
-    let sink = MemorySink(plan.tensors)
-    _ = try Fold(threads: 2).run(plan, into: sink)
-    let last = plan.tensors.count - 1
-    let other = try #require(plan.tensors.firstIndex { $0.name == TensorName(weight) })
-    #expect(sink.bytes(of: last) == sink.bytes(of: other))
-    _ = base
+    let published = try PublishedFolder(
+      modules: ["layers.0.q", "output"], config: ["target_modules": #""q.output""#])
+    let folder = published.folder
+    try published.writeTopology(
+      #"{"previous": {"layers.0.q": null, "output": "layers.0.q"}, "root": "self"}"#)
+    _ = folder.folder("base")
+    let values = (0..<16).map { Double($0) - 7.5 }
+    try folder.write(
+      tensors: ["embed_tokens", "output"].map {
+        TestTensor(TensorName("\($0).weight"), [4, 4], values: values)
+      } + [TestTensor("layers.0.q.weight", [4, 4])], to: "base/model.safetensors")
+    try folder.write(text: #"{"tie_word_embeddings": true}"#, to: "base/config.json")
+    var request = FoldRequest(
+      adapters: [.init(path: published.path)], base: folder.file("base"),
+      output: folder.file("out"))
+    request.method = "bw"
+    request.stated.topology = published.topologyPath
+    _ = try FoldJob(request, on: JobCase.machine).run(on: JobCase.machine)
+    let source = try FoldBase(path: request.output).source
+    let (one, other) = (
+      try #require(source.index(of: "embed_tokens.weight")),
+      try #require(source.index(of: "output.weight"))
+    )
+    #expect(try source.bytes(of: one) == source.bytes(of: other))
+    #expect(try source.float64(of: one) != values)
   }
 
   @Test("statistics on 8-bit weights are refused by name")

@@ -67,7 +67,7 @@ import Testing
     #expect(try FileSystem.contents(back) == original)
   }
 
-  @Test("DoRA by rows goes in place too, and 8-bit weights with their scales")
+  @Test("what can't be done in place is refused, and leaves the base alone")
   func refusals() throws {
     let made = try JobCase()
     try made.adapter()

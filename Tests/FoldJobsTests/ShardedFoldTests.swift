@@ -168,25 +168,26 @@ import Testing
         ),
       ]
     }
-    // The scales of layer 1 lie in the other shard.
+    // The scales of layer 1 lie in a shard of their own.
     let (zero, one) = (try quantised(0), try quantised(1))
     let base = made.folder.folder("fp8")
-    for (name, tensors) in [("a", zero + [one[1]]), ("b", [one[0]])] {
+    for (name, tensors) in [("a", zero), ("b", [one[0]]), ("c", [one[1]])] {
       try SafetensorsWriter.write(
         MemoryTensorSource(label: name, tensors: tensors), metadata: [],
         to: Paths.join(base, "\(name).safetensors"), replacing: false)
     }
     let map =
-      (zero + [one[1]]).map { "\"\($0.0.name)\": \"a.safetensors\"" }
-      + ["\"layers.1.q.weight\": \"b.safetensors\""]
+      zero.map { "\"\($0.0.name)\": \"a.safetensors\"" } + [
+        "\"layers.1.q.weight\": \"b.safetensors\"",
+        "\"layers.1.q.weight_scale_inv\": \"c.safetensors\"",
+      ]
     try made.folder.write(
       text: "{\"weight_map\": {\(map.joined(separator: ","))}}",
       to: "fp8/model.safetensors.index.json")
     try made.folder.write(
       text: #"{"quantization_config": {"quant_method": "fp8"}, "dtype": "bfloat16", "x": 1}"#,
       to: "fp8/config.json")
-    let adapter = made.folder.folder("adapter")
-    _ = adapter
+    _ = made.folder.folder("adapter")
     try made.folder.write(
       tensors: (0..<2).flatMap { TestTensor.peft("layers.\($0).q", in: 40, out: 24) },
       to: "adapter/adapter_model.safetensors")
@@ -218,6 +219,7 @@ import Testing
     let wide = try FoldBase(path: request.output).source
     #expect(wide.tensors.allSatisfy { $0.dtype == .bf16 })
     #expect(wide.tensors.count == 2)
+    #expect(try made.files("wide")["c.safetensors"] == nil, "nothing is left of it")
     let index = try json(made.files("wide")["model.safetensors.index.json"])
     #expect(index["metadata"]?.object?.integer("total_size") == 2 * 960 * 2)
   }
