@@ -20,6 +20,8 @@ public struct FoldBase: Sendable {
   public let notes: [String]
   /// The index; nil for one file.
   let indexName: String?
+  /// What the index says of itself.
+  let indexMetadata: JSONObject?
   /// Files that go along with the weights: config, tokenizer and the like.
   let companions: [String]
   /// The model's config, where it is at hand and can be read.
@@ -41,12 +43,13 @@ public struct FoldBase: Sendable {
         preconditionFailure("a base is a safetensors file or a folder of them")
       }
       shards = [file]
-      (indexName, companions, notes) = (nil, [], [])
+      (indexName, indexMetadata, companions, notes) = (nil, nil, [], [])
       config = try FoldBase.config(in: Paths.parent(of: path))
       return
     }
     shards = checkpoint.shards
     indexName = checkpoint.indexPath.map(Paths.name(of:))
+    indexMetadata = checkpoint.indexMetadata
     let found = try CheckpointCompanions(of: checkpoint)
     (companions, notes) = (found.names, found.notes)
     config = try FoldBase.config(in: path)
@@ -90,7 +93,10 @@ public struct FoldBase: Sendable {
       "embed_tokens.weight", "wte.weight", "word_embeddings.weight", "tok_embeddings.weight",
       "embed_in.weight", "shared.weight",
     ])
-    let output = find(["lm_head.weight", "embed_out.weight", "output.weight"]) ?? "lm_head.weight"
+    // A bare "output" ends the names of other layers too.
+    let output =
+      find(["lm_head.weight", "embed_out.weight"]) ?? names.first { $0 == "output.weight" }
+      ?? "lm_head.weight"
     return embedding.map {
       [TiedTensors(embedding: TensorName($0), output: TensorName(output))]
     } ?? []

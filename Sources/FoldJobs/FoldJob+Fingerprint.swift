@@ -51,12 +51,21 @@ extension FoldJob {
     guard let config = base.config, let dtype = request.dtype else { return nil }
     let names = [DType.f32: "float32", .f16: "float16", .bf16: "bfloat16", .f64: "float64"]
     let isDequantised = plan.output.contains { $0 == nil }
-    var changed = JSONObject()
-    for (key, value) in config.members {
-      if key == "quantization_config", isDequantised { continue }
-      let isDType = key == "torch_dtype" || key == "dtype"
-      _ = changed.append(key, isDType ? names[dtype].map(JSONValue.string) ?? value : value)
+    func changed(_ object: JSONObject) -> JSONObject {
+      var result = JSONObject()
+      for (key, value) in object.members {
+        switch key {
+        case "quantization_config" where isDequantised: continue
+        case "torch_dtype", "dtype":
+          _ = result.append(key, names[dtype].map(JSONValue.string) ?? value)
+        case "text_config":
+          _ = result.append(key, value.object.map { .object(changed($0)) } ?? value)
+        default: _ = result.append(key, value)
+        }
+      }
+      return result
     }
+    let changed = changed(config)
     return changed == config ? nil : JSONValue.object(changed).serialized(indented: true) + "\n"
   }
 }

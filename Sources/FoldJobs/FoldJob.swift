@@ -56,7 +56,9 @@ public struct FoldJob: Sendable {
   public var byteCount: Int { layout.byteCount }
 
   /// What the user should know of the base and the output, one line each.
-  public var notes: [String] {
+  ///
+  /// - Parameter isInPlace: whether the base is the output, so that nothing is copied.
+  public func notes(isInPlace: Bool = false) -> [String] {
     var lines = adapters.flatMap(\.notes)
     for tie in ties {
       let changed = Set(plan.changes.map(\.weight))
@@ -64,7 +66,7 @@ public struct FoldJob: Sendable {
       lines.append(
         "'\(tie.embedding)' and '\(tie.output)' are tied in this model (config.json): both change")
     }
-    return lines + base.notes
+    return lines + (isInPlace ? [] : base.notes)
   }
 
   /// The files of the output in the order in which they are listed: shards, index, others.

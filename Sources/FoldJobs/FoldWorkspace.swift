@@ -120,7 +120,8 @@ final class FoldWorkspace: Sendable {
     for name in job.base.companions { try copy(name) }
     if let indexName = job.layout.indexName {
       try OutputFile.write(
-        Array(job.layout.indexText.utf8), to: folder.path(of: indexName), replacing: true)
+        Array(job.layout.indexText(job.base.indexMetadata).utf8), to: folder.path(of: indexName),
+        replacing: true)
     }
     let names = FoldWorkspace.names(job)
     for name in try folder.entries where !names.contains(name) { try folder.remove(name) }

@@ -103,7 +103,9 @@ public struct OutputLayout: Sendable {
   public var byteCount: Int { shards.reduce(0) { $0 + $1.layout.fileSize } }
 
   /// The index as it is written: which shard holds which tensor.
-  var indexText: String {
+  ///
+  /// - Parameter metadata: what the base's index says of itself.
+  func indexText(_ metadata: JSONObject?) -> String {
     var map: [(String, JSONValue)] = []
     for shard in shards {
       map += shard.layout.tensors.map { ($0.name.string, .string(shard.name)) }
@@ -112,9 +114,14 @@ public struct OutputLayout: Sendable {
     for (name, shard) in map.sorted(by: { TensorName($0.0) < TensorName($1.0) }) {
       _ = object.append(name, shard)
     }
+    var own = JSONObject()
+    for (key, value) in metadata?.members ?? [] where key != "total_size" {
+      _ = own.append(key, value)
+    }
     let size = shards.reduce(0) { $0 + $1.layout.tensors.reduce(0) { $0 + $1.byteCount } }
+    _ = own.append("total_size", .integer(size))
     return JSONValue.members([
-      "metadata": .members(["total_size": .integer(size)]), "weight_map": .object(object),
+      "metadata": .object(own), "weight_map": .object(object),
     ]).serialized(indented: true) + "\n"
   }
 }

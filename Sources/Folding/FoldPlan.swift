@@ -111,6 +111,8 @@ public struct FoldPlan: Sendable {
     public let rows: Int
     /// Number of its columns.
     public let columns: Int
+    /// The rank of what is added, where that is a sum of products.
+    public let rank: Int?
   }
 
   /// Everything that changes, in the order in which reports list it.
@@ -118,7 +120,8 @@ public struct FoldPlan: Sendable {
     parts.map { part in
       PlannedPart(
         name: part.name, weight: base.tensors[part.tensor].name,
-        kinds: part.contributions.map(\.update.kind), rows: part.rows, columns: part.columns)
+        kinds: part.contributions.map(\.update.kind), rows: part.rows, columns: part.columns,
+        rank: part.rank)
     }
   }
 

@@ -34,6 +34,12 @@ struct FoldedPart: Sendable {
   /// The rows of the tensor.
   var rowsInTensor: Range<Int> { firstRow..<(firstRow + rows) }
 
+  /// The rank of what is added, over all adapters; nil where anything else than products is.
+  var rank: Int? {
+    guard contributions.allSatisfy({ $0.update.isProduct }) else { return nil }
+    return contributions.reduce(0) { $0 + $1.update.loadedElements / (rows + columns) }
+  }
+
   /// Number of float64 values that its factors keep in memory.
   var loadedElements: Int { contributions.reduce(0) { $0 + $1.update.loadedElements } }
 }

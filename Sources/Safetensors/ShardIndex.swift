@@ -9,7 +9,9 @@ struct ShardIndex {
 
   let path: String
   let weightMap: [TensorName: String]
-  let totalSize: JSONValue?
+  let metadata: JSONObject?
+
+  private var totalSize: JSONValue? { metadata?["total_size"] }
 
   /// The index in a folder, or nil where there is none.
   static func find(in folder: String) throws -> String? {
@@ -45,7 +47,7 @@ struct ShardIndex {
       weightMap[TensorName(tensor)] = shard
     }
     self.weightMap = weightMap
-    totalSize = tree.object?["metadata"]?.object?["total_size"]
+    metadata = tree.object?["metadata"]?.object
   }
 
   /// Opens all shards, in the order of their names.

@@ -15,6 +15,8 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
   public let warnings: [String]
   /// The index file, where there is one.
   package let indexPath: String?
+  /// What the index says of itself.
+  package let indexMetadata: JSONObject?
 
   private let places: [(shard: Int, index: Int)]
   private let indices: [TensorName: Int]
@@ -28,7 +30,8 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
       let shards = try index.openShards(in: folder)
       try index.check(shards)
       try self.init(
-        label: folder, shards: shards, indexPath: index.path, warnings: index.sizeWarnings(shards))
+        label: folder, shards: shards, indexPath: index.path, indexMetadata: index.metadata,
+        warnings: index.sizeWarnings(shards))
     } else {
       let names = try Paths.entries(of: folder).filter {
         Paths.fileExtension(of: $0) == "safetensors"
@@ -39,13 +42,15 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
       let name = names.count == 1 ? names[0] : "model.safetensors"
       try self.init(
         label: folder, shards: [SafetensorsFile(path: Paths.join(folder, name))], indexPath: nil,
-        warnings: [])
+        indexMetadata: nil, warnings: [])
     }
   }
 
   init(
-    label: String, shards: [SafetensorsFile], indexPath: String?, warnings: [String]
+    label: String, shards: [SafetensorsFile], indexPath: String?, indexMetadata: JSONObject?,
+    warnings: [String]
   ) throws {
+    self.indexMetadata = indexMetadata
     self.label = label
     self.indexPath = indexPath
     self.shards = shards

@@ -27,7 +27,8 @@ import Testing
     let (old, new) = (try made.files("base"), try made.files("out"))
     #expect(Set(old.keys).subtracting(new.keys) == ["pytorch_model.bin"])
     #expect(Set(new.keys).subtracting(old.keys).isEmpty)
-    #expect(job.notes.contains { $0.contains("other weights") && $0.contains("pytorch_model.bin") })
+    #expect(
+      job.notes().contains { $0.contains("other weights") && $0.contains("pytorch_model.bin") })
     for name in ["config.json", "tokenizer.json"] { #expect(old[name] == new[name]) }
     for name in old.keys where name.hasPrefix("model-") {
       let (before, after) = (
@@ -257,7 +258,7 @@ import Testing
       )
       #expect(try (source.bytes(of: one) == source.bytes(of: other)) == isTied)
       #expect(try source.bytes(of: one) != head.bytes)
-      #expect(job.notes.contains { $0.contains("tied") } == isTied)
+      #expect(job.notes().contains { $0.contains("tied") } == isTied)
     }
   }
 }

@@ -90,7 +90,7 @@ public struct WeightUpdate: Sendable {
     self.action = action
     self.kind = kind
     self.loadedElements = loadedElements
-    self.isProduct = isProduct
+    if case .replace = action { self.isProduct = false } else { self.isProduct = isProduct }
     self.joinsKernel = joinsKernel
     self.naming = naming
   }

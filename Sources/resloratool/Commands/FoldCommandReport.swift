@@ -73,7 +73,7 @@ struct FoldCommandReport {
       "verified": .bool(result != nil),
       "blocks": .array(result.map { $0.report.blocks.map(Self.json) } ?? planned),
       "warnings": .array(warnings.map(JSONValue.string)),
-      "notes": .array(job.notes.map(JSONValue.string)),
+      "notes": .array(job.notes(isInPlace: isInPlace).map(JSONValue.string)),
     ])
   }
 
@@ -108,6 +108,7 @@ struct FoldCommandReport {
         "name": .string(change.name.string),
         "weight": .string(change.weight.string),
         "kinds": .array(change.kinds.map(JSONValue.string)),
+        "rank": change.rank.map(JSONValue.integer),
       ])
     }
   }
@@ -117,7 +118,7 @@ struct FoldCommandReport {
     for (adapter, match) in zip(job.adapters, plan.matches) {
       lines += title(adapter, match) + "\n"
     }
-    for note in job.notes { lines += "note: \(note)\n" }
+    for note in job.notes(isInPlace: isInPlace) { lines += "note: \(note)\n" }
     lines += "\n" + table + "\n"
     let counts = "\(plan.foldedCount) tensors folded, \(plan.copiedCount) copied"
     let files =
