@@ -113,9 +113,10 @@ import Testing
     }
   }
 
-  @Test("every fixture, laid out anew, has its own bytes")
+  @Test("every fixture that the reference wrote, laid out anew, has its own bytes")
   func fixtures() throws {
-    let paths = LayoutTests.files(below: TestFiles.fixture(""))
+    // Those of undo files have orders of their own on purpose.
+    let paths = LayoutTests.files(below: TestFiles.fixture("")).filter { !$0.contains("/undo/") }
     try #require(paths.count > 50)
     let folder = TemporaryFolder()
     for path in paths {
