@@ -89,7 +89,7 @@ final class DeferredMerge: Sendable {
     let tiles = weights.indices.map { block in
       guard known[block] == nil, let weight = weights[block] else { return 0 }
       let info = base.tensors[weight]
-      return RowTiles.ranges(
+      return RowTiles.strips(
         rows: info.shape[0], rowBytes: info.shape[1] * info.dtype.elementByteCount
       ).count
     }

@@ -45,18 +45,8 @@ struct FoldPiece: Sendable, Equatable {
 }
 
 extension FoldPlan {
-  /// The most bytes that are read, computed, written and read back in one go, unless a single row
-  /// has more: with what the system keeps of them they fit the second-level cache.
-  static let stripBytes = 256 << 10
   /// The most bytes that one piece copies.
   static let copyBytes = 4 << 20
-
-  /// The strips a tile is worked through in; all but the last have a multiple of four rows where
-  /// more than one fit, as kernels like it.
-  static func strips(of rows: Range<Int>, rowBytes: Int) -> [Range<Int>] {
-    let fitting = max(1, stripBytes / max(1, rowBytes))
-    return cut(rows, fitting < 4 ? fitting : fitting / 4 * 4)
-  }
 
   /// The pieces of some of the base's tensors: in the order of the tensors, or where updates are
   /// ordered, first what they change and in their order.

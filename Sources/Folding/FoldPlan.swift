@@ -142,9 +142,9 @@ public struct FoldPlan: Sendable {
     let bytes = piece.byteCount(self)
     let elements = bytes * 8 / max(1, base.tensors[piece.tensor].dtype.bitWidth)
     return switch piece.work {
-    case .copy: 2 * FoldPlan.stripBytes
+    case .copy: 2 * RowTiles.stripBytes
     case .fold(let part, _, _) where isQuick(part):
-      3 * max(FoldPlan.stripBytes, isOrdered ? bytes : 0) + 40 * parts[part].columns
+      3 * RowTiles.stripBytes + 40 * parts[part].columns
     case .fold, .convert, .dequantise, .requantise: 2 * bytes + elements * 48
     }
   }

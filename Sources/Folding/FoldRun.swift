@@ -38,10 +38,15 @@ struct FoldRun: Sendable {
 
   /// Shows whole rows as they are stored to those who measure them.
   func measure(
-    _ part: FoldedPart, _ tile: Int, _ rows: Range<Int>, _ elements: UnsafeRawBufferPointer
+    _ part: FoldedPart, _ tile: Int, _ strip: Int, _ rows: Range<Int>,
+    _ elements: UnsafeRawBufferPointer
   ) throws {
+    // All tiles but the last have the same number of strips.
+    let rowBytes = elements.count / rows.count
+    let first = plan.tiles(of: part).first ?? rows
+    let number = tile * RowTiles.strips(of: first, rowBytes: rowBytes).count + strip
     for contribution in part.contributions {
-      try plan.inputs[contribution.input].observe?(contribution.position, tile, rows, elements)
+      try plan.inputs[contribution.input].observe?(contribution.position, number, rows, elements)
     }
   }
 

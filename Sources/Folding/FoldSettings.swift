@@ -13,7 +13,7 @@ public struct FoldInput: Sendable {
   /// those of earlier generations; nil where none waits.
   package let generations: [Int]?
   /// Called with every piece of a weight before it is folded: the update's position, the number of
-  /// the piece among the weight's (`RowTiles`), its rows and stored elements. From any thread.
+  /// the piece among the weight's strips (`RowTiles`), its rows and stored elements. From any thread.
   package let observe: Observer?
   /// Called with an error that ends the run, so that threads that wait in a loader wake.
   package let stop: (@Sendable (any Error) -> Void)?

@@ -5,8 +5,8 @@ internal import Tensors
 
 /// What one thread works with: its buffers, kept from piece to piece.
 struct TileWorker {
-  private var input = AlignedBuffer(byteCount: FoldPlan.stripBytes)
-  private var check = AlignedBuffer(byteCount: FoldPlan.stripBytes)
+  private var input = AlignedBuffer(byteCount: RowTiles.stripBytes)
+  private var check = AlignedBuffer(byteCount: RowTiles.stripBytes)
   /// A strip as it was, where more than a row of it is needed after the fold.
   private var before = AlignedBuffer(byteCount: 0)
   private var sample = FoldSample()
@@ -51,13 +51,13 @@ struct TileWorker {
     _ reference: TensorReference, _ bytes: Range<Int>, _ run: FoldRun
   ) throws {
     guard let target = run.target(reference.index), !run.isRehearsal else { return }
-    reserve(FoldPlan.stripBytes)
+    reserve(RowTiles.stripBytes)
     let isShared = try run.sink.share(
       reference, at: bytes.lowerBound, count: bytes.count, tensor: target)
     // Otherwise read and written rather than copied within the kernel: the bytes are needed here
     // anyway, to compare them with what was written, and that is the quicker way.
-    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: FoldPlan.stripBytes) {
-      let strip = input.prefix(min(FoldPlan.stripBytes, bytes.upperBound - start))
+    for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: RowTiles.stripBytes) {
+      let strip = input.prefix(min(RowTiles.stripBytes, bytes.upperBound - start))
       try reference.source.read(tensor: reference.index, at: start, into: strip)
       if !isShared {
         try run.sink.write(UnsafeRawBufferPointer(strip), tensor: target, at: start)
@@ -118,13 +118,14 @@ struct TileWorker {
     let sampled = FoldSample.rows(of: rows, run.verification)
     let isMeasured = run.isMeasured(part)
     var figures = PieceFigures()
-    // Who measures takes in the tile whole.
-    for strip in isMeasured ? [rows] : FoldPlan.strips(of: rows, rowBytes: rowBytes) {
+    for (position, strip) in RowTiles.strips(of: rows, rowBytes: rowBytes).enumerated() {
       reserve(strip.count * rowBytes)
       let tile = input.prefix(strip.count * rowBytes)
       let offset = (part.firstRow + strip.lowerBound) * rowBytes
       try run.plan.base.read(tensor: part.tensor, at: offset, into: tile)
-      if isMeasured { try run.measure(part, number, rows, UnsafeRawBufferPointer(tile)) }
+      if isMeasured {
+        try run.measure(part, number, position, strip, UnsafeRawBufferPointer(tile))
+      }
       let old = keepBefore(tile, strip, sampled, part, dtype, run)
       let place = FoldKernel.Place(
         tensor: part.tensor, firstElement: (part.firstRow + strip.lowerBound) * part.columns)
@@ -205,7 +206,13 @@ struct TileWorker {
     let tile = input.prefix(rows.count * rowBytes)
     try run.plan.base.read(
       tensor: part.tensor, at: (part.firstRow + rows.lowerBound) * rowBytes, into: tile)
-    try run.measure(part, number, rows, UnsafeRawBufferPointer(tile))
+    for (position, strip) in RowTiles.strips(of: rows, rowBytes: rowBytes).enumerated() {
+      let bytes =
+        ((strip.lowerBound - rows.lowerBound) * rowBytes)..<((strip.upperBound - rows.lowerBound)
+        * rowBytes)
+      try run.measure(
+        part, number, position, strip, UnsafeRawBufferPointer(rebasing: tile[bytes]))
+    }
   }
 
   /// Weights with block scales: new scales from the new values, then one rounding into F8_E4M3.

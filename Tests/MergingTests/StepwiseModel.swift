@@ -61,7 +61,7 @@ struct StepwiseModel {
   /// The row ranges of a block's tiles.
   func tiles(of block: Int) -> [Range<Int>] {
     let info = base.tensors[weights[block]]
-    return RowTiles.ranges(
+    return RowTiles.strips(
       rows: info.shape[0], rowBytes: info.shape[1] * info.dtype.elementByteCount)
   }
 

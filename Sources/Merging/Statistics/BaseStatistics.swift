@@ -5,7 +5,7 @@ internal import Tensors
 
 /// One pass over base weights that gathers `BlockStatistics`, without forming any `B A`.
 ///
-/// Weights are read in the pieces of `RowTiles`, each by one thread; a tile's sums depend on
+/// Weights are read in the strips of `RowTiles`, each by one thread; a tile's sums depend on
 /// nothing but the weight and the factors, and are added up in order, so results have the same bits
 /// for every number of threads. Memory: per thread a tile; besides, the factors of the few blocks in
 /// work.
@@ -71,7 +71,7 @@ enum BaseStatistics {
     let done = Atomic<Int>(0)
     let sums = try Parallel.map(
       tiles.count, threads: inputs.threads,
-      context: { AlignedBuffer(byteCount: RowTiles.byteCount) }
+      context: { AlignedBuffer(byteCount: RowTiles.stripBytes) }
     ) { buffer, task in
       let tile = tiles[task]
       let weight = TensorReference(source: base, index: tile.weight)
@@ -120,7 +120,7 @@ private struct Tile: Sendable {
   }
 
   static func tiles(of weight: Int, _ info: TensorInfo, position: Int) -> [Tile] {
-    RowTiles.ranges(rows: info.shape[0], rowBytes: rowBytes(info)).map {
+    RowTiles.strips(rows: info.shape[0], rowBytes: rowBytes(info)).map {
       Tile(weight: weight, position: position, rows: $0)
     }
   }

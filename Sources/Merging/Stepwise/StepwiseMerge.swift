@@ -125,7 +125,7 @@ extension StepwiseMerge {
   ///
   /// - Parameters:
   ///   - tile: the rows as they are stored, aligned for their dtype.
-  ///   - rows: one of `RowTiles.ranges` of the weight.
+  ///   - rows: one of `RowTiles.strips` of the weight.
   ///   - factors: `measuringFactors` of the block.
   /// - Throws: `MergeError.nonFiniteWeight`.
   package func sums(

@@ -30,7 +30,7 @@ package final class WeightStatisticsCollector: Sendable {
   /// Takes the sums over one tile of a block's weight.
   ///
   /// - Parameters:
-  ///   - number: the tile's place among `RowTiles.ranges` of the weight; each comes once.
+  ///   - number: the tile's place among `RowTiles.strips` of the weight; each comes once.
   ///   - factors: what it was measured against.
   package func add(_ sums: TileSums, tile number: Int, of block: Int, _ factors: MeasuringFactors) {
     state.withLock { state in
