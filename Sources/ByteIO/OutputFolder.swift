@@ -38,7 +38,7 @@ public final class OutputFolder: Sendable {
     guard replacing else { throw FileError.exists(path: target) }
     // A link is replaced itself; what it leads to stays.
     if status.isLink { return }
-    guard status.isFolder else { throw FileError.exists(path: target) }
+    guard status.isFolder else { throw FileError.notAFolder(path: target) }
     let others = try SystemCalls.entries(of: target).filter { name in
       guard names.contains(name) else { return true }
       return try SystemCalls.status(path: Paths.join(target, name))?.isFolder ?? false
@@ -68,6 +68,12 @@ public final class OutputFolder: Sendable {
     self.temporary = temporary
   }
 
+  /// Whether the temporary folder of an unchanging name is there.
+  public static func isBegun(path: String) throws -> Bool {
+    let temporary = TemporaryName(unchangingFor: Paths.withoutTrailingSlashes(path))
+    return try SystemCalls.status(path: temporary.path, followingLinks: false) != nil
+  }
+
   /// Creates the temporary folder of an unchanging name, or opens the one that an earlier run left.
   ///
   /// - Parameter names: the files of the folder; nil where the output is one file of it, for
@@ -82,7 +88,16 @@ public final class OutputFolder: Sendable {
     let target = Paths.withoutTrailingSlashes(path)
     let temporary = TemporaryName(unchangingFor: target)
     let isNew = try SystemCalls.status(path: temporary.path, followingLinks: false) == nil
-    if isNew { try SystemCalls.makeFolder(temporary.path, reportedPath: target) }
+    if isNew {
+      do {
+        try SystemCalls.makeFolder(temporary.path, reportedPath: target)
+      } catch {
+        // Another process may have been quicker.
+        guard try SystemCalls.status(path: temporary.path, followingLinks: false) != nil else {
+          throw error
+        }
+      }
+    }
     let descriptor: Int32
     do {
       descriptor = try SystemCalls.openPath(temporary.path, for: .locking, reportedPath: target)

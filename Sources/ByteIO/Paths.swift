@@ -78,6 +78,12 @@ package enum Paths {
     return join(folder, name(of: path))
   }
 
+  /// Whether a path lies in a folder or deeper, links followed.
+  package static func isInside(_ path: String, _ folder: String) -> Bool {
+    guard let folder = resolved(folder) else { return false }
+    return absolute(path).hasPrefix(folder == "/" ? folder : folder + "/")
+  }
+
   /// The path without slashes at its end.
   package static func withoutTrailingSlashes(_ path: String) -> String {
     var end = path.endIndex

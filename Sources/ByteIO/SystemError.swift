@@ -40,6 +40,10 @@ public enum FileError: DiagnosableError, Equatable {
   case exists(path: String)
   /// The output is one of the inputs.
   case outputIsInput(path: String, input: String)
+  /// The output would lie in a folder that is read.
+  case insideInput(path: String, input: String)
+  /// A file is in the place of a folder that is to be written.
+  case notAFolder(path: String)
   /// A folder that is to be replaced holds other files than the new one will.
   case foreignFiles(path: String, names: [String])
   /// The file ended before the bytes that its header promised: someone shortened it.
@@ -61,7 +65,7 @@ public enum FileError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .notARegularFile, .tooLarge, .endedEarly: .badData
-    case .exists, .outputIsInput, .foreignFiles, .hasOtherNames: .usage
+    case .exists, .insideInput, .notAFolder, .outputIsInput, .foreignFiles, .hasOtherNames: .usage
     case .noSpace, .wrongSize, .damaged, .inUse: .resource
     }
   }
@@ -73,6 +77,11 @@ public enum FileError: DiagnosableError, Equatable {
       "\(path.escapedForTerminal): not a regular file"
     case .exists(let path):
       "\(path.escapedForTerminal): exists already; name another output or pass --force"
+    case .insideInput(let path, let input):
+      "\(path.escapedForTerminal): lies in the input \(input.escapedForTerminal); name an output "
+        + "elsewhere"
+    case .notAFolder(let path):
+      "\(path.escapedForTerminal): is no folder, and the output is one; name another output"
     case .outputIsInput(let path, let input):
       "\(path.escapedForTerminal): is the input \(input.escapedForTerminal); name another output"
     case .foreignFiles(let path, let names):

@@ -38,7 +38,9 @@ struct CheckpointCompanions {
       {
         names.append(name)
       } else {
-        notes.append("not copied, being no file of this folder: \(path.escapedForTerminal)")
+        notes.append(
+          "not copied, being a folder, a link that leads elsewhere or no file: \(path.escapedForTerminal)"
+        )
       }
     }
     self.names = names

@@ -27,6 +27,14 @@ public struct FoldBase: Sendable {
   /// The model's config, where it is at hand and can be read.
   let config: JSONObject?
 
+  /// The SHA-256 of the config, which decides ties; nil where there is none.
+  var configDigest: String? {
+    config.map { object in
+      Array(JSONValue.object(object).serialized().utf8)
+        .withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal
+    }
+  }
+
   static let configName = "config.json"
 
   /// Opens a base and checks all headers.

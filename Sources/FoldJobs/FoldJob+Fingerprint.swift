@@ -9,6 +9,7 @@ extension FoldJob {
   /// (Folding §6.3), configs and what is stated of links included.
   var inputs: JSONValue {
     .members([
+      "config": base.configDigest.map(JSONValue.string),
       "base": .array(
         base.shards.map { shard in
           .members([
@@ -31,7 +32,7 @@ extension FoldJob {
 
   /// A number that two jobs have in common only where they write the same bytes from the same files.
   var fingerprint: String {
-    var request = request
+    var request = request.absolute
     request.replacing = false
     let headers = layout.shards.map { shard in
       JSONValue.string(

@@ -89,6 +89,10 @@ extension FoldJob {
     guard plan.readsOnlyWhatItWrites else {
       return try refuse("DoRA by columns looks at whole weights")
     }
+    for group in plan.groups(ofAtMost: FoldJob.groupBytes)
+    where group.byteCount > JournalRecord.maximumBytes {
+      try refuse("a row of a weight has more than 64 MiB")
+    }
     for adapter in adapters where adapter.needsWholeBase {
       try refuse(
         "the merge of \(adapter.path.escapedForTerminal) looks at the base; merge it first")
@@ -130,10 +134,11 @@ extension FoldJob {
 
   /// What the fold is, whatever the weights are by now: request, adapters, headers.
   private var inPlaceFingerprint: SHA256Digest {
-    var request = request
+    var request = request.absolute
     request.replacing = false
     let text = JSONValue.members([
       "tool": .string(FoldJob.toolVersion), "request": request.json,
+      "config": base.configDigest.map(JSONValue.string),
       "adapters": .array(
         adapters.flatMap { $0.digests + $0.sidecars.map(\.digest) }.map(JSONValue.string)),
       "base": .array(

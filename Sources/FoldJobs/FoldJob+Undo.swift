@@ -14,8 +14,15 @@ extension FoldJob {
   /// Checks that an undo file can be written to a path.
   ///
   /// - Throws: `FoldJobError.noUndo`, `FileError`, `SystemError`.
-  public func checkUndo(_ path: String) throws {
+  public func checkUndo(_ path: String, inPlace: Bool = false, _ isResumed: Bool = false) throws {
     try checkUndo()
+    let isThere = try Paths.kind(of: path) != .absent
+    if isResumed {
+      // It was complete before anything was overwritten, or there will never be one.
+      guard isThere else { throw FoldJobError.noUndoAnyMore(path: path) }
+      return
+    }
+    if inPlace, isThere { throw FoldJobError.undoExists(path: path) }
     _ = try UndoWriter.check(path: path, base: undoBase(), replacing: request.replacing)
   }
 

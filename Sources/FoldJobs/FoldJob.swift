@@ -32,7 +32,7 @@ public struct FoldJob: Sendable {
     self.request = request
     let base = try FoldBase(path: request.base)
     self.base = base
-    adapters = try request.adapters.map { try OpenedAdapter.open($0, request, base, machine) }
+    adapters = try OpenedAdapter.all(of: request, base, machine)
     ties = base.ties
     plan = try FoldPlan(
       base: base.source, inputs: adapters.map(\.input),
@@ -67,6 +67,19 @@ public struct FoldJob: Sendable {
         "'\(tie.embedding)' and '\(tie.output)' are tied in this model (config.json): both change")
     }
     return lines + (isInPlace ? [] : base.notes)
+  }
+
+  /// What may be wrong, one line each.
+  public var warnings: [String] {
+    let folded = base.shards.reduce(into: Set<String>()) {
+      $0.formUnion(Provenance.folded(into: $1.header.metadata))
+    }
+    let again = adapters.filter { !folded.isDisjoint(with: $0.digests) }
+    return base.warnings + adapters.flatMap(\.warnings)
+      + again.map {
+        "\($0.path.escapedForTerminal) is folded into \(request.base.escapedForTerminal) already, by "
+          + "its metadata; now it is added once more"
+      }
   }
 
   /// The files of the output in the order in which they are listed: shards, index, others.

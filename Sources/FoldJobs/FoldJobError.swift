@@ -12,8 +12,14 @@ public enum FoldJobError: DiagnosableError, Equatable {
   case missingTasks([Int])
   /// An undo file is asked for, and the fold can't be taken back to the byte.
   case noUndo(String)
+  /// A fold in place that was interrupted is gone on with, and its undo file is not there.
+  case noUndoAnyMore(path: String)
+  /// A fold in place, and an undo file that may be the one of the same fold.
+  case undoExists(path: String)
   /// The fold can't be done in place.
   case notInPlace(String)
+  /// The end of a job is asked for a second time.
+  case finishedBefore(output: String)
   /// A file that is no plan.
   case notAPlan(path: String, problem: String)
   /// What the plan reads is no longer what it was.
@@ -22,7 +28,9 @@ public enum FoldJobError: DiagnosableError, Equatable {
   /// What was asked for.
   public var failureKind: FailureKind {
     switch self {
-    case .nothingToMerge, .noTask, .noUndo, .notInPlace: .usage
+    case .nothingToMerge, .noTask, .finishedBefore, .noUndo, .notInPlace, .noUndoAnyMore,
+      .undoExists:
+      .usage
     case .notAPlan, .changedSince: .badData
     case .missingStatistics, .missingTasks: .checkFailed
     }
@@ -46,8 +54,16 @@ public enum FoldJobError: DiagnosableError, Equatable {
       "\(FoldJobError.list(tasks)) must run before the job is finished"
     case .noUndo(let why):
       "no undo file can be written: \(why); leave --undo out"
+    case .noUndoAnyMore(let path):
+      "\(path.escapedForTerminal): is not there, and the base is half folded, so that it can't be "
+        + "written any more; leave --undo out to finish the fold"
+    case .undoExists(let path):
+      "\(path.escapedForTerminal): exists already; was this fold done before? In place, a second one "
+        + "adds the adapter again. If that is meant, name another undo file"
     case .notInPlace(let why):
       "can't fold in place: \(why); name another output with -o"
+    case .finishedBefore(let output):
+      "\(output.escapedForTerminal): is finished already, nothing is left to do"
     case .notAPlan(let path, let problem):
       "\(path.escapedForTerminal): no plan of a fold (\(problem)); make one with --plan-out"
     case .changedSince(let plan, let what):

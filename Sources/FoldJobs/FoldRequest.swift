@@ -1,4 +1,5 @@
 public import Adapters
+internal import ByteIO
 public import Folding
 public import Merging
 public import Tensors
@@ -57,6 +58,19 @@ public struct FoldRequest: Sendable, Equatable {
   var asksForMerge: Bool {
     method.map { $0 != "none" } ?? false || profile != .standard || truncation != nil
       || stated != Stated()
+  }
+
+  /// The same with paths that mean the same from every folder, however they are spelled.
+  public var absolute: FoldRequest {
+    var result = self
+    result.adapters = adapters.map {
+      AdapterChoice(path: Paths.absolute($0.path), weight: $0.weight)
+    }
+    result.base = Paths.absolute(base)
+    result.output = Paths.absolute(output)
+    result.stated.windows = stated.windows.map(Paths.absolute)
+    result.stated.topology = stated.topology.map(Paths.absolute)
+    return result
   }
 
   /// Files and numbers that override what an adapter says of itself; see `AdapterOverrides`.

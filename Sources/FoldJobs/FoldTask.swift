@@ -90,6 +90,7 @@ extension FoldJob {
       throw FoldJobError.noTask(found: number, count: tasks.count)
     }
     let task = tasks[number]
+    if try isPublished() { return false }
     let workspace = try FoldWorkspace(self, for: .withOthers, keeping: true)
     switch task.kind {
     case .statistics:
@@ -113,6 +114,10 @@ extension FoldJob {
   ///
   /// - Throws: `FoldJobError.missingTasks`; errors of writing.
   public func finish() throws -> FoldJobResult {
+    if try isPublished() { throw FoldJobError.finishedBefore(output: request.output) }
+    guard try OutputFolder.isBegun(path: request.output) else {
+      throw FoldJobError.missingTasks(Array(tasks.indices))
+    }
     let workspace = try FoldWorkspace(self, for: .alone, keeping: true)
     let records = try layout.shards.indices.map { try workspace.finished($0) }
     let tasks = tasks
@@ -124,6 +129,21 @@ extension FoldJob {
     return FoldJobResult(
       report: .combined(records.compactMap { $0?.report }), files: files, bytesWritten: byteCount,
       resumedShards: 0)
+  }
+
+  /// Whether the output has its name already: all its files of tensors are there, of the sizes and
+  /// with the headers that are planned. Where an older output is to be replaced, nothing tells it
+  /// from the new one.
+  private func isPublished() throws -> Bool {
+    if request.replacing { return false }
+    return try layout.shards.allSatisfy { shard in
+      let path = layout.isFolder ? Paths.join(request.output, shard.name) : request.output
+      guard try Paths.kind(of: path) == .file else { return false }
+      let file = try ReadableFile(path: path)
+      let header = shard.layout.headerBytes
+      return try file.size == shard.layout.fileSize
+        && file.bytes(at: 0, count: header.count) == header
+    }
   }
 
   /// The statistics of the adapted weights of a shard of the base.

@@ -37,7 +37,7 @@ final class FoldWorkspace: Sendable {
   /// Checks that the disk has room for the shards that are not finished.
   ///
   /// - Throws: `FileError.noSpace`.
-  func checkSpace() throws { try Paths.requireSpace(missingBytes(), at: folder.path(of: "x")) }
+  func checkSpace() throws { try Paths.requireSpace(missingBytes(), at: job.request.output) }
 
   /// The path of a file before it is published.
   func path(of name: String) -> String { folder.path(of: name) }
@@ -48,6 +48,9 @@ final class FoldWorkspace: Sendable {
 
   /// Notes that a shard is complete and verified.
   func record(_ record: ShardRecord, _ number: Int) throws {
+    var record = record
+    record.changeTime =
+      try ReadableFile(path: folder.path(of: job.layout.shards[number].name)).changeTime
     let text = record.json(of: job, fingerprint).serialized() + "\n"
     try OutputFile.write(
       Array(text.utf8), to: folder.path(of: FoldWorkspace.recordName(number)), replacing: true)
@@ -62,7 +65,7 @@ final class FoldWorkspace: Sendable {
     else { return nil }
     let shard = job.layout.shards[number]
     guard let file = try? ReadableFile(path: folder.path(of: shard.name)),
-      file.size == shard.layout.fileSize,
+      file.size == shard.layout.fileSize, file.changeTime == record.changeTime,
       try file.bytes(at: 0, count: shard.layout.headerBytes.count) == shard.layout.headerBytes
     else { return nil }
     return record

@@ -44,15 +44,29 @@ public struct OpenedAdapter: Sendable {
     [BlockStatistics?](repeating: nil, count: deferred?.merge.order.count ?? 0)
   }
 
-  /// Opens one adapter, and merges it where it has to be merged first.
-  static func open(
+  /// Opens all adapters of a request, and merges those that have to be merged first: all but one, for
+  /// two merges that go along with the fold could wait for each other.
+  static func all(
+    of request: FoldRequest, _ base: FoldBase, _ machine: FoldMachine
+  ) throws -> [OpenedAdapter] {
+    var opened: [OpenedAdapter] = []
+    for choice in request.adapters {
+      let mayDefer = opened.allSatisfy { $0.deferred == nil }
+      opened.append(try open(choice, request, base, machine, mayDefer: mayDefer))
+    }
+    return opened
+  }
+
+  private static func open(
     _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
-    _ machine: FoldMachine
+    _ machine: FoldMachine, mayDefer: Bool
   ) throws -> OpenedAdapter {
-    if let updates = try AdapterUpdates(path: choice.path, hdf5: machine.hdf5), !updates.isPlain {
+    if let updates = try AdapterUpdates(path: choice.path, hdf5: machine.hdf5),
+      !updates.isPlain || updates.isFlattened && !request.asksForMerge
+    {
       return try OpenedAdapter(updates.fitted(to: base.source), choice, request, machine)
     }
-    return try OpenedAdapter(choice, request, base, machine)
+    return try OpenedAdapter(choice, request, base, machine, mayDefer: mayDefer)
   }
 
   /// An adapter of a foreign format that is folded as it is.
@@ -83,7 +97,7 @@ public struct OpenedAdapter: Sendable {
   /// A ResLoRA adapter, or a plain LoRA of linear layers.
   private init(
     _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
-    _ machine: FoldMachine
+    _ machine: FoldMachine, mayDefer: Bool
   ) throws {
     let adapter = try Adapter(
       path: choice.path, overrides: request.stated.overrides(machine.hdf5), hdf5: machine.hdf5)
@@ -93,8 +107,14 @@ public struct OpenedAdapter: Sendable {
     inputs.progress = machine.mergeProgress
     path = choice.path
     weight = choice.weight * request.scale
-    let merge = Merge(method: request.method, inputs: inputs, truncation: request.truncation)
-    if let (stepwise, why) = try merge.stepwise(adapter), try !OpenedAdapter.isTied(adapter, base) {
+    // A method is for adapters with links; beside such a one, a plain LoRA is folded as it is.
+    let isPlainBesideOthers = adapter.structure == .plain && request.adapters.count > 1
+    let merge = Merge(
+      method: isPlainBesideOthers ? nil : request.method, inputs: inputs,
+      truncation: request.truncation)
+    if let (stepwise, why) = try merge.stepwise(adapter), mayDefer,
+      try !OpenedAdapter.isTied(adapter, base)
+    {
       // Every weight is needed, whatever a fold may leave out.
       _ = try BaseMatch(
         adapter.blocks.map(BaseMatch.Wanted.init), in: base.source, allowingUnmatched: false)

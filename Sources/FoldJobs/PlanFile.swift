@@ -46,10 +46,22 @@ public struct PlanFile: Sendable {
   public func job(on machine: FoldMachine) throws -> FoldJob {
     let job = try FoldJob(request, on: machine)
     if job.fingerprint == fingerprint { return job }
-    let parts = [("base", "the base"), ("adapters", "an adapter")]
-    let changed = parts.first { inputs.object?[$0.0] != job.inputs.object?[$0.0] }
     throw FoldJobError.changedSince(
-      plan: path, what: changed?.1 ?? "the tool, or a file beside the adapter,")
+      plan: path, what: PlanFile.difference(inputs, job.inputs) ?? "the tool, or what it was asked,"
+    )
+  }
+
+  /// What of the inputs is not what it was.
+  private static func difference(_ old: JSONValue, _ new: JSONValue) -> String? {
+    if old.object?["config"] != new.object?["config"] { return "the base's config.json" }
+    let base = [old, new].map { $0.object?["base"]?.array ?? [] }
+    for (old, new) in zip(base[0], base[1]) where old != new {
+      let name = new.object?["name"]?.string ?? ""
+      return "the base's '\(name.escapedForTerminal)' (size, time or header)"
+    }
+    return base[0].count != base[1].count
+      ? "the number of the base's files"
+      : old.object?["adapters"] != new.object?["adapters"] ? "a file of an adapter" : nil
   }
 
   /// Writes a job's plan.

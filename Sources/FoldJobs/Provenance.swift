@@ -36,6 +36,15 @@ struct Provenance {
     ])
   }
 
+  /// The SHA-256 of the adapters that a file's metadata say are folded into it.
+  static func folded(into metadata: [(key: String, value: String)]) -> Set<String> {
+    guard let text = metadata.first(where: { $0.key == key })?.value,
+      let folds = (try? JSONValue(parsing: Array(text.utf8)))?.array
+    else { return [] }
+    let adapters = folds.flatMap { $0.object?["adapters"]?.array ?? [] }
+    return Set(adapters.flatMap { $0.object?["sha256"]?.array ?? [] }.compactMap(\.string))
+  }
+
   /// The metadata of a file with this fold added.
   func added(to metadata: [(key: String, value: String)]) -> [(key: String, value: String)] {
     var folds: [JSONValue] = []

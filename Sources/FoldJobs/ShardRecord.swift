@@ -7,6 +7,9 @@ struct ShardRecord {
   let report: FoldReport
   /// What merges by weights learned of the shard's weights.
   let statistics: KnownStatistics
+  /// When the shard's file was last changed, in nanoseconds since 1970: another task may have put one
+  /// of its own in its place.
+  var changeTime = 0
 
   init(report: FoldReport, statistics: KnownStatistics) {
     self.report = report
@@ -16,6 +19,7 @@ struct ShardRecord {
   func json(of job: FoldJob, _ fingerprint: String) -> JSONValue {
     .members([
       "fingerprint": .string(fingerprint),
+      "changed": .integer(changeTime),
       "statistics": job.json(of: statistics),
       "tensors_changed": .integer(report.tensorsChanged),
       "tensors_copied": .integer(report.tensorsCopied),
@@ -35,6 +39,7 @@ struct ShardRecord {
     guard let object = (try? JSONValue(parsing: text))?.object,
       object["fingerprint"]?.string == fingerprint,
       let statistics = object["statistics"].flatMap(job.statistics(parsing:)),
+      let changeTime = object["changed"]?.number?.integer,
       let changed = object["tensors_changed"]?.number?.integer,
       let copied = object["tensors_copied"]?.number?.integer,
       let bytes = object["bytes_written"]?.number?.integer,
@@ -52,6 +57,7 @@ struct ShardRecord {
     }
     guard blocks.count == entries.count else { return nil }
     self.statistics = statistics
+    self.changeTime = changeTime
     report = FoldReport(
       blocks: blocks, tensorsChanged: changed, tensorsCopied: copied, bytesWritten: bytes)
   }

@@ -87,8 +87,10 @@ struct BlockScales: Sendable {
       }
     }
     let wanted = largest.map { $0 == 0 ? 1 : $0 / BlockScales.largest }
-    return Conversion.bytes(from: wanted, dtype: dtype)
+    let stored = Conversion.bytes(from: wanted, dtype: dtype)
       .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    // A scale that the dtype can't hold would make nothing, or infinities, of its block.
+    return stored.map { $0 == 0 ? dtype.smallest : $0.isFinite ? $0 : dtype.largestFinite }
   }
 }
 
@@ -126,5 +128,20 @@ extension PieceFigures {
     residualSquared += residual * residual
     if delta != 0, stored == old { unchanged += 1 }
     if before.isFinite, wanted.isFinite, !stored.isFinite { overflowed += 1 }
+  }
+}
+
+extension DType {
+  /// The smallest positive value of an arithmetic type.
+  fileprivate var smallest: Double { spacing(at: 0) }
+
+  /// The largest finite value of an arithmetic type.
+  fileprivate var largestFinite: Double {
+    switch self {
+    case .f64: .greatestFiniteMagnitude
+    case .f32: Double(Float.greatestFiniteMagnitude)
+    case .f16: 65504
+    default: 0x1.FEp127
+    }
   }
 }

@@ -55,8 +55,9 @@ extension FoldPlan {
     var folded: Set<Int> = []
     let wanted = Set(tensors)
     if isOrdered {
-      // Parts are in the order of the updates.
-      for part in parts where wanted.contains(part.tensor) && folded.insert(part.tensor).inserted {
+      let order = parts.indices.sorted { (generation($0), $0) < (generation($1), $1) }
+      for part in order.map({ parts[$0] })
+      where wanted.contains(part.tensor) && folded.insert(part.tensor).inserted {
         pieces += self.pieces(of: part.tensor)
       }
     }

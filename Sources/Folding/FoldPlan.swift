@@ -26,19 +26,28 @@ public struct FoldPlan: Sendable {
   public init(base: any TensorSource, inputs: [FoldInput], settings: FoldSettings) throws {
     let known = TiedSource(base, settings.ties)
     let matches = try inputs.map { input in
-      try BaseMatch(
-        input.updates.map(BaseMatch.Wanted.init), in: known,
-        allowingUnmatched: settings.allowsUnmatched,
-        allowedDTypes: BaseMatch.arithmeticDTypes.union([.f8E4M3]))
+      do throws(BaseMatchError) {
+        return try BaseMatch(
+          input.updates.map(BaseMatch.Wanted.init), in: known,
+          allowingUnmatched: settings.allowsUnmatched,
+          allowedDTypes: BaseMatch.arithmeticDTypes.union([.f8E4M3]))
+      } catch {
+        if let conflict = TiedSource.conflict(error, settings.ties) { throw conflict }
+        throw error
+      }
     }
     let scales = BlockScales(in: base)
     var parts = try FoldedPart.parts(of: inputs, matches.map(\.weights), in: base)
-    try TiedSource.mirror(&parts, settings.ties, in: base)
+    try TiedSource.mirror(&parts, settings.ties, in: base) { contribution in
+      matches[contribution.input].substitution.apply(BaseMatch.Wanted(contribution.update))
+    }
     var partsOfTensor: [Int: [Int]] = [:]
     for (index, part) in parts.enumerated() {
       partsOfTensor[part.tensor, default: []].append(index)
       try FoldPlan.checkQuantisation(of: part, scales, base)
     }
+    // Two that wait could wait for each other.
+    precondition(inputs.count { $0.generations != nil } <= 1, "one adapter waits at most")
     self.base = base
     self.inputs = inputs
     self.settings = settings

@@ -10,6 +10,8 @@ public enum FoldPlanError: DiagnosableError, Equatable {
   case noBlockScales(base: String, weight: TensorName, expected: String)
   /// Experts of an 8-bit stack.
   case quantisedStack(weight: TensorName)
+  /// A tied parameter that is stored twice, in different shapes.
+  case tieShapes(embedding: TensorName, output: TensorName, found: [Int], expected: [Int])
   /// Both names of a tied parameter change, each in its own way.
   case tieBroken(embedding: TensorName, output: TensorName)
 
@@ -17,7 +19,7 @@ public enum FoldPlanError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .notAdditive, .notScalable: .usage
-    case .noBlockScales, .quantisedStack, .tieBroken: .badData
+    case .noBlockScales, .quantisedStack, .tieBroken, .tieShapes: .badData
     }
   }
 
@@ -36,6 +38,9 @@ public enum FoldPlanError: DiagnosableError, Equatable {
     case .quantisedStack(let weight):
       "weight '\(weight)': experts of an F8_E4M3 stack can't be folded; "
         + "fold into a 16-bit checkpoint of the model"
+    case .tieShapes(let embedding, let output, let found, let expected):
+      "'\(embedding)' and '\(output)' are tied in this model (config.json: tie_word_embeddings) and "
+        + "differ in shape (found \(found), expected \(expected)); correct the base or its config"
     case .tieBroken(let embedding, let output):
       "'\(embedding)' and '\(output)' are tied in this model, and the adapter changes each in its "
         + "own way; untie them in the base first (store both, tie_word_embeddings false)"

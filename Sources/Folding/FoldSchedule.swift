@@ -35,7 +35,7 @@ extension FoldPlan {
   }
 
   /// How many generations of updates have to be measured before a part can be folded.
-  private func generation(_ part: Int) -> Int {
+  func generation(_ part: Int) -> Int {
     parts[part].contributions.map { inputs[$0.input].generation($0.position) }.max() ?? 0
   }
 }

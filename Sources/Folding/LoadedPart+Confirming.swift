@@ -69,9 +69,8 @@ extension LoadedPart {
         wanted[column] *= factor
         magnitudes[column] *= abs(factor)
       }
-    case .replaced(let reference):
+    case .replaced:
       try apply(rows: row..<(row + 1), columns: before.count, to: &wanted)
-      _ = reference
       magnitudes = wanted.map(abs)
     }
     // Sums of up to a few thousand terms in any order, far below the spacing of any stored type but

@@ -27,11 +27,23 @@ struct TiedSource: TensorSource {
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws { try base.read(tensor: index, at: byteOffset, into: buffer) }
 
+  /// What two updates of one stored parameter mean where it has two names.
+  static func conflict(_ error: BaseMatchError, _ ties: [TiedTensors]) -> FoldPlanError? {
+    for case .sharedWeight(_, _, let weight) in error.faults {
+      if let tie = ties.first(where: { weight == $0.embedding || weight == $0.output }) {
+        return .tieBroken(embedding: tie.embedding, output: tie.output)
+      }
+    }
+    return nil
+  }
+
   /// Gives both tensors of a tie that the base stores twice the same change.
   ///
-  /// - Throws: `FoldPlanError.tieBroken` where each has one of its own.
+  /// - Parameter name: the tensor that a contribution asks for, by the name of its module.
+  /// - Throws: `FoldPlanError.tieBroken` where each has one of its own, `FoldPlanError.tieShapes`.
   static func mirror(
-    _ parts: inout [FoldedPart], _ ties: [TiedTensors], in base: any TensorSource
+    _ parts: inout [FoldedPart], _ ties: [TiedTensors], in base: any TensorSource,
+    name: (FoldedPart.Contribution) -> TensorName?
   ) throws(FoldPlanError) {
     for tie in ties {
       guard let embedding = base.index(of: tie.embedding), let output = base.index(of: tie.output)
@@ -41,19 +53,25 @@ struct TiedSource: TensorSource {
           continue
         }
         for part in parts where part.tensor == stored {
-          let inputs = part.contributions.map(\.input)
-          guard Set(inputs).count == inputs.count else {
+          let names = Set(part.contributions.compactMap(name))
+          guard !names.isSuperset(of: [tie.embedding, tie.output]) else {
             throw .tieBroken(embedding: tie.embedding, output: tie.output)
           }
         }
         continue
       }
+      let shapes = [embedding, output].map { base.tensors[$0].shape }
       let changed = [embedding, output].map { tensor in parts.filter { $0.tensor == tensor } }
       switch (changed[0].isEmpty, changed[1].isEmpty) {
       case (true, true): continue
       case (false, false): throw .tieBroken(embedding: tie.embedding, output: tie.output)
-      case (false, true): parts += changed[0].map { $0.moved(to: output) }
-      case (true, false): parts += changed[1].map { $0.moved(to: embedding) }
+      case (false, true), (true, false):
+        guard shapes[0] == shapes[1] else {
+          throw .tieShapes(
+            embedding: tie.embedding, output: tie.output, found: shapes[1], expected: shapes[0])
+        }
+        parts +=
+          changed[0].map { $0.moved(to: output) } + changed[1].map { $0.moved(to: embedding) }
       }
     }
   }

@@ -208,7 +208,8 @@ struct TileWorker {
       tensor: part.tensor, at: (part.firstRow + rows.lowerBound) * rowBytes, into: tile)
     for (position, strip) in RowTiles.strips(of: rows, rowBytes: rowBytes).enumerated() {
       let bytes =
-        ((strip.lowerBound - rows.lowerBound) * rowBytes)..<((strip.upperBound - rows.lowerBound)
+        ((strip.lowerBound - rows.lowerBound) * rowBytes)
+        ..<((strip.upperBound - rows.lowerBound)
         * rowBytes)
       try run.measure(
         part, number, position, strip, UnsafeRawBufferPointer(rebasing: tile[bytes]))

@@ -165,6 +165,9 @@ private enum FileSignature {
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) {
       return "a zip archive that torch.save did not write"
     }
+    if prefix.starts(with: [0x89, 0x52, 0x4c, 0x55]) {
+      return "an undo file of a fold, which 'fold --undo-from' takes"
+    }
     if prefix.starts(with: "GGUF".utf8) { return "a GGUF file, which is not read" }
     if prefix.starts(with: "version https://git-lfs".utf8) {
       return "a Git LFS pointer; fetch the file itself with 'git lfs pull'"

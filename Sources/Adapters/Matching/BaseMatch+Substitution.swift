@@ -1,4 +1,4 @@
-internal import Tensors
+package import Tensors
 
 extension BaseMatch {
   /// A change of prefix.
@@ -20,7 +20,7 @@ extension BaseMatch {
 
     /// The name of the tensor under the change; nil where there is nothing to strip, and for names
     /// that are not spelt as a base spells them.
-    func apply(_ wanted: Wanted) -> TensorName? {
+    package func apply(_ wanted: Wanted) -> TensorName? {
       // In bytes: a dot and a combining mark after it are one character.
       let name = wanted.name.string.utf8
       guard wanted.naming == .dotted, name.starts(with: stripped.utf8) else { return nil }

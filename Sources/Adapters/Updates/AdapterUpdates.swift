@@ -22,6 +22,8 @@ public struct AdapterUpdates: Sendable {
   /// The first thing in it that is no low-rank pair on a linear layer, in words, and where; nil for a
   /// plain LoRA, which `Adapter` holds as well.
   let firstNotPlain: (kind: String, module: TensorName)?
+  /// Whether modules go by names with underscores for dots, which only a base tells apart.
+  public var isFlattened: Bool { updates.contains { $0.naming == .flattened } }
   /// What only the base's shapes decide, by the position of its first update.
   let openings: [Int: OpenUpdates]
 

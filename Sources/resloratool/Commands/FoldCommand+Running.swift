@@ -10,7 +10,9 @@ extension FoldCommand {
     _ job: FoldJob, isResumed: Bool, _ report: FoldCommandReport,
     _ start: ContinuousClock.Instant
   ) throws {
-    let command = CommandLine.arguments.map(\.quotedForShell).joined(separator: " ")
+    let folder = Paths.absolute(".").quotedForShell
+    let command =
+      "cd \(folder) && " + CommandLine.arguments.map(\.quotedForShell).joined(separator: " ")
     let base = job.request.base
     let bar = ProgressBar("folding", isQuiet: common.quiet)
     defer { bar.finish() }
@@ -27,7 +29,9 @@ extension FoldCommand {
     } catch {
       guard (try? FoldJob.isPending(inPlace: base)) == true else { throw error }
       let remains =
-        "\(base.escapedForTerminal) is half folded; run the same command again to finish"
+        report.result == nil
+        ? "\(base.escapedForTerminal) is half folded; run the same command again to finish"
+        : "\(base.escapedForTerminal) is folded; run the same command again to confirm it"
       if let interruption = error as? Interruption {
         throw Interruption(number: interruption.number, remains: remains)
       }
@@ -57,7 +61,6 @@ extension FoldCommand {
   /// One task of a plan, or its end.
   func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
     try FoldJob.checkNotPending([file.request.base])
-    try FoldJob.checkNotPending([file.request.base])
     let job = try open { try file.job(on: $0) }
     if let task = plan.task {
       let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
@@ -75,13 +78,6 @@ extension FoldCommand {
   ) throws {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     common.warn(report.warnings)
-    do {
-      try common.print(report.json, report.text)
-    } catch  where fold.isInPlace && report.result != nil {
-      // Whoever runs it again for want of an answer folds twice.
-      StandardError.write(
-        "warning: \(report.base.escapedForTerminal) is folded; do not run the command again\n")
-      throw error
-    }
+    try common.print(report.json, report.text)
   }
 }

@@ -33,10 +33,13 @@ struct FoldCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if output.path?.isEmpty ?? false { throw ValidationError("-o must not be empty") }
     if fold.isInPlace {
-      guard output.path == nil, plan.out == nil, plan.plan == nil, fold.undoFrom == nil else {
-        throw ValidationError(
-          "--in-place has no other output: leave out -o, --plan and --undo-from")
+      guard fold.undoFrom == nil else {
+        throw ValidationError("--undo-from writes the base to -o BASE, not in place")
+      }
+      guard output.path == nil, plan.out == nil, plan.plan == nil else {
+        throw ValidationError("--in-place has no other output: leave out -o and plans")
       }
     }
     if fold.undoFrom != nil {
@@ -55,8 +58,9 @@ struct FoldCommand: ParsableCommand {
       guard adapter != nil || !fold.more.isEmpty else {
         throw ValidationError("name an adapter: resloratool fold ADAPTER --into BASE")
       }
-      if fold.undo != nil, plan.out != nil {
-        throw ValidationError("--undo is for a fold on one machine, not for a plan")
+      if plan.out != nil, fold.undo != nil || target.isDryRun {
+        throw ValidationError(
+          "--plan-out writes a plan and folds nothing: leave out --undo and --dry-run")
       }
     } else if adapter != nil || into != nil || !fold.more.isEmpty || output.path != nil {
       throw ValidationError("a plan names adapters, base and output itself")
@@ -80,17 +84,33 @@ struct FoldCommand: ParsableCommand {
     let request = try request()
     let inputs = request.adapters.map(\.path) + [source.windows, source.topology]
     try target.check(request.output, against: inputs + (fold.isInPlace ? [] : [request.base]))
-    if let undo = fold.undo { try target.check(undo, against: inputs + [request.base]) }
+    if !fold.isInPlace {
+      for input in request.adapters.map(\.path) + [request.base]
+      where try Paths.kind(of: input) == .folder && Paths.isInside(request.output, input) {
+        throw FileError.insideInput(path: request.output, input: input)
+      }
+    }
+    // Nothing that is written beside the output may be an input, or lie in the output.
+    for path in [fold.undo, plan.out].compactMap({ $0 }) {
+      try target.check(path, against: inputs + [request.base])
+      guard fold.isInPlace || Paths.absolute(path) != Paths.absolute(request.output) else {
+        throw FileError.outputIsInput(path: path, input: request.output)
+      }
+      if !fold.isInPlace, Paths.isInside(path, request.output) {
+        throw FileError.insideInput(path: path, input: request.output)
+      }
+    }
     // A fold in place that was interrupted is gone on with; its undo file is complete.
     let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
     if !isResumed { try FoldJob.checkNotPending([request.base]) }
     let job = try open { try FoldJob(request, on: $0) }
     try target.check(request.output, against: job.adapters.flatMap(\.files))
     if fold.isInPlace { try job.checkInPlace() } else { try job.checkOutput() }
-    if let undo = fold.undo, !isResumed { try job.checkUndo(undo) }
-    common.warn(job.base.warnings + job.adapters.flatMap(\.warnings))
+    if let undo = fold.undo { try job.checkUndo(undo, inPlace: fold.isInPlace, isResumed) }
+    common.warn(job.warnings)
     var report = FoldCommandReport(job, threads: common.threadCount, undoPath: fold.undo)
     report.isInPlace = fold.isInPlace
+    report.isResumed = isResumed
     if let path = plan.out {
       try PlanFile.write(job, to: path, replacing: target.force)
       report.planPath = path
@@ -125,20 +145,13 @@ struct FoldCommand: ParsableCommand {
 
   private func request() throws -> FoldRequest {
     guard let into else { preconditionFailure("validated") }
-    // Tasks of a plan may be run from another folder.
-    func path(_ path: String) -> String { plan.out == nil ? path : Paths.absolute(path) }
-    let adapters = fold.adapters(first: adapter).map {
-      FoldRequest.AdapterChoice(path: path($0.path), weight: $0.weight)
-    }
     var request = FoldRequest(
-      adapters: adapters, base: path(into), output: path(try outputPath(into)))
+      adapters: try fold.adapters(first: adapter), base: into, output: try outputPath(into))
     request.scale = fold.scale
     request.method = merge.method
     request.profile = merge.compat
     request.truncation = merge.truncation
     request.stated = source.requested
-    request.stated.windows = request.stated.windows.map(path)
-    request.stated.topology = request.stated.topology.map(path)
     request.dtype = target.dtype?.dtype
     request.rounding = fold.foldRounding
     request.allowsUnmatched = fold.allowsUnmatched
@@ -148,7 +161,8 @@ struct FoldCommand: ParsableCommand {
     // In place the header stays as it is.
     request.recordsProvenance = !fold.omitsProvenance && !fold.isInPlace
     request.replacing = target.force
-    return request
+    // Tasks of a plan may be run from another folder.
+    return plan.out == nil ? request : request.absolute
   }
 
   private func outputPath(_ into: String) throws -> String {

@@ -16,6 +16,8 @@ struct FoldCommandReport {
 
   /// Whether the base itself was overwritten.
   var isInPlace = false
+  /// Whether a fold in place that was interrupted is gone on with.
+  var isResumed = false
 
   private let job: FoldJob
   private let threads: Int
@@ -27,17 +29,25 @@ struct FoldCommandReport {
     self.undoPath = undoPath
   }
 
-  /// The base's path.
-  var base: String { job.request.base }
   private var plan: FoldPlan { job.plan }
 
   /// What the user should not overlook.
   var warnings: [String] {
-    var lines = (result?.report.blocks ?? []).filter {
+    var lines: [String] = []
+    let lost = (result?.report.blocks ?? []).filter {
       $0.unchangedShare > FoldFigures.warningShare
-    }.map { figures in
-      "'\(figures.weight)': \(Format.percent(figures.unchangedShare)) of its elements did not change "
-        + "though their delta is not zero: the delta is lost to rounding in the stored dtype"
+    }
+    if let worst = lost.max(by: { $0.unchangedShare < $1.unchangedShare }) {
+      lines.append(
+        "\(lost.count) of \(result?.report.blocks.count ?? 0) weights: more than half of their "
+          + "elements did not change though their delta is not zero (at most "
+          + "\(Format.percent(worst.unchangedShare)), '\(worst.weight)'): the delta is lost to rounding "
+          + "in the stored dtype; --rounding stochastic keeps it on average, a wider --dtype exactly"
+      )
+    }
+    if isResumed, result == nil {
+      lines.append(
+        "\(job.request.base.escapedForTerminal) is half folded; without --dry-run this finishes it")
     }
     if !plan.unmatched.isEmpty {
       lines.append(
@@ -127,6 +137,11 @@ struct FoldCommandReport {
       return lines
         + "wrote the plan \(planPath.escapedForTerminal): \(job.tasks.count) tasks; run each with "
         + "'resloratool fold --plan FILE --task N', then 'resloratool fold --plan FILE --finish'\n"
+    }
+    if isInPlace, result == nil {
+      return lines
+        + "would fold into \(job.request.base.escapedForTerminal) itself: \(plan.foldedCount) tensors; "
+        + "nothing was written\n"
     }
     guard let result else {
       return lines

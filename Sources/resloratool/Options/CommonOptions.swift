@@ -80,6 +80,17 @@ struct OutputOptions: ParsableArguments {
 enum OutputDType: String, ExpressibleByArgument, CaseIterable {
   case f64, f32, f16, bf16
 
+  /// Takes PyTorch's names too.
+  init?(argument: String) {
+    let names = [
+      "float64": OutputDType.f64, "float32": .f32, "float16": .f16, "half": .f16,
+      "bfloat16": .bf16,
+    ]
+    let word = argument.lowercased()
+    guard let dtype = OutputDType(rawValue: word) ?? names[word] else { return nil }
+    self = dtype
+  }
+
   var dtype: DType {
     switch self {
     case .f64: .f64

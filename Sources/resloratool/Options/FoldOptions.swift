@@ -1,4 +1,5 @@
 public import ArgumentParser
+import ByteIO
 import FoldJobs
 public import Folding
 import Tensors
@@ -81,17 +82,22 @@ struct FoldOptions: ParsableArguments {
   }
 
   /// The adapters in the order in which they are named.
-  func adapters(first: String?) -> [FoldRequest.AdapterChoice] {
-    [first].compactMap { $0 }.map { FoldRequest.AdapterChoice(path: $0) }
+  func adapters(first: String?) throws -> [FoldRequest.AdapterChoice] {
+    try [first].compactMap { $0 }.map { FoldRequest.AdapterChoice(path: $0) }
       + more.map(FoldOptions.choice)
   }
 
   /// `PATH=0.7`; a path may have an equals sign of its own.
-  private static func choice(_ text: String) -> FoldRequest.AdapterChoice {
-    guard let sign = text.lastIndex(of: "="), let weight = Double(text[text.index(after: sign)...]),
-      weight.isFinite
-    else { return FoldRequest.AdapterChoice(path: text) }
-    return FoldRequest.AdapterChoice(path: String(text[..<sign]), weight: weight)
+  private static func choice(_ text: String) throws -> FoldRequest.AdapterChoice {
+    guard let sign = text.lastIndex(of: "="), try Paths.kind(of: text) == .absent else {
+      return FoldRequest.AdapterChoice(path: text)
+    }
+    let weight = String(text[text.index(after: sign)...])
+    guard let number = Double(weight), number.isFinite else {
+      throw ValidationError(
+        "--adapter \(text): the weight is no number (found '\(weight)', expected PATH=0.7)")
+    }
+    return FoldRequest.AdapterChoice(path: String(text[..<sign]), weight: number)
   }
 }
 
