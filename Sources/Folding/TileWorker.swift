@@ -207,12 +207,10 @@ struct TileWorker {
     try run.plan.base.read(
       tensor: part.tensor, at: (part.firstRow + rows.lowerBound) * rowBytes, into: tile)
     for (position, strip) in RowTiles.strips(of: rows, rowBytes: rowBytes).enumerated() {
-      let bytes =
-        ((strip.lowerBound - rows.lowerBound) * rowBytes)
-        ..<((strip.upperBound - rows.lowerBound)
-        * rowBytes)
-      try run.measure(
-        part, number, position, strip, UnsafeRawBufferPointer(rebasing: tile[bytes]))
+      let first = (strip.lowerBound - rows.lowerBound) * rowBytes
+      let elements = UnsafeRawBufferPointer(
+        rebasing: tile[first..<(first + strip.count * rowBytes)])
+      try run.measure(part, number, position, strip, elements)
     }
   }
 
