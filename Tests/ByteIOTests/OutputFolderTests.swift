@@ -89,7 +89,8 @@ import Testing
   @Test func aFileIsNeverReplacedByAFolder() throws {
     let path = try folder.write([1], to: "out")
     for replacing in [false, true] {
-      #expect(throws: FileError.exists(path: path)) {
+      let error: FileError = replacing ? .notAFolder(path: path) : .exists(path: path)
+      #expect(throws: error) {
         try OutputFolder(path: path, names: names, replacing: replacing)
       }
     }

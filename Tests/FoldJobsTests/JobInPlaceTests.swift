@@ -181,4 +181,32 @@ import Testing
     #expect(try made.files("base").filter { wanted[$0.key] != nil } == wanted)
     #expect(try !FoldJob.isPending(inPlace: made.base))
   }
+
+  @Test("a row that no journal can hold is refused before anything is there")
+  func longRow() throws {
+    let folder = TemporaryFolder()
+    let columns = 17 << 20
+    let info = try TensorInfo(name: "w.weight", dtype: .f32, shape: [1, columns])
+    try SafetensorsWriter.write(
+      MemoryTensorSource(
+        label: "base", tensors: [(info, [UInt8](repeating: 0, count: info.byteCount))]),
+      metadata: [], to: folder.file("base.safetensors"), replacing: false)
+    _ = folder.folder("lora")
+    try folder.write(
+      tensors: [
+        TestTensor(
+          "w.lora_A.weight", [1, columns], values: [Double](repeating: 1, count: columns)),
+        TestTensor("w.lora_B.weight", [1, 1], values: [1]),
+      ], to: "lora/adapter_model.safetensors")
+    try folder.write(
+      text: PEFTTestFolder.config.changed(["r": "1"]).text, to: "lora/adapter_config.json")
+    var request = FoldRequest(
+      adapters: [.init(path: folder.file("lora"))], base: folder.file("base.safetensors"),
+      output: folder.file("base.safetensors"))
+    request.recordsProvenance = false
+    #expect(throws: FoldJobError.notInPlace("a row of a weight has more than 64 MiB")) {
+      try run(request)
+    }
+    #expect(!folder.entries.contains { $0.hasSuffix(".fold-journal") })
+  }
 }

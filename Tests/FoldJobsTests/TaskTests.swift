@@ -148,7 +148,8 @@ import Testing
         try SafetensorsWriter.write(
           file, metadata: [("shard", "seven")], to: path, replacing: true)
       }
-      expectChanged(plan, "the base")
+      expectChanged(
+        plan, "the base's 'model-00002-of-00003.safetensors' (size, time or header)")
     }
   }
 
@@ -165,7 +166,7 @@ import Testing
       } else {
         try FileSystem.overwrite(path, at: bytes.count - 1, with: [bytes[bytes.count - 1] ^ 1])
       }
-      expectChanged(plan, "an adapter")
+      expectChanged(plan, "a file of an adapter")
     }
   }
 
@@ -228,5 +229,50 @@ import Testing
     try made.folder.write(
       text: text.replacing("\"scale\": 1", with: "\"scale\": 3"), to: "plan.json")
     #expect(throws: FoldJobError.self) { try job(plan) }
+  }
+
+  @Test("a shard that another plan's task put in its place is not taken for this plan's")
+  func foreignShard() throws {
+    let made = try JobCase()
+    try made.adapter()
+    var request = made.request()
+    request.recordsProvenance = false
+    let plan = try plan(made, request)
+    for task in 0..<3 { _ = try job(plan).run(task: task, on: JobCase.machine) }
+    // As a task of the same names and sizes leaves it that is killed before its record.
+    let work = made.folder.file(".out.partial")
+    let shard = Paths.join(work, "model-00002-of-00003.safetensors")
+    var bytes = try FileSystem.contents(shard)
+    bytes[bytes.count - 1] ^= 1
+    try FileSystem.write(bytes, to: shard)
+    #expect(throws: FoldJobError.missingTasks([1])) { try job(plan).finish() }
+    #expect(try job(plan).run(task: 1, on: JobCase.machine))
+    _ = try job(plan).finish()
+    // And after the end nothing is done a second time.
+    #expect(try !job(plan).run(task: 1, on: JobCase.machine))
+    #expect(throws: FoldJobError.finishedBefore(output: request.output)) {
+      try job(plan).finish()
+    }
+    #expect(!made.folder.entries.contains { $0.hasPrefix(".") })
+  }
+
+  @Test("an end before any task leaves nothing behind")
+  func earlyEnd() throws {
+    let made = try JobCase()
+    try made.adapter()
+    let plan = try plan(made, made.request())
+    #expect(throws: FoldJobError.missingTasks([0, 1, 2])) { try job(plan).finish() }
+    #expect(!made.folder.entries.contains { $0.hasPrefix(".") })
+  }
+
+  @Test("a config.json that changed between tasks is noticed")
+  func changedConfig() throws {
+    let made = try JobCase()
+    try made.adapter()
+    let plan = try plan(made, made.request())
+    _ = try job(plan).run(task: 0, on: JobCase.machine)
+    try made.folder.write(text: #"{"tie_word_embeddings": true}"#, to: "base/config.json")
+    let error = #expect(throws: FoldJobError.self) { try job(plan) }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("config.json"))
   }
 }

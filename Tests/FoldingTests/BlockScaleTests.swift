@@ -272,4 +272,29 @@ import Testing
       try FoldedBase(stack, [expert])
     }
   }
+
+  @Test("a scale below what its dtype holds is the smallest one there is, not zero")
+  func tinyScales() throws {
+    let base = MemoryTensorSource(
+      label: "base",
+      tensors: [
+        (
+          try TensorInfo(name: "a.weight", dtype: .f8E4M3, shape: [4, 4]),
+          [UInt8](repeating: 0x38, count: 16)
+        ),
+        (
+          try TensorInfo(name: "a.weight_scale_inv", dtype: .f16, shape: [1, 1]),
+          Conversion.bytes(from: [0x1p-20], dtype: .f16)
+        ),
+      ])
+    let update = TestUpdate.sum(.product, "a", 4, 4, magnitude: 1e-9)
+    let plan = try FoldPlan(
+      base: base, inputs: [FoldInput(label: "x", updates: [update.update])],
+      settings: FoldSettings())
+    let sink = MemorySink(plan.tensors)
+    _ = try Fold(threads: 1).run(plan, into: sink)
+    #expect(sink.values(of: 1) == [0x1p-24])
+    let values = sink.bytes(of: 0).map { BlockScaleTests.value($0) * 0x1p-24 }
+    #expect(values.allSatisfy { abs($0 - 0x1p-20) <= 0x1p-24 })
+  }
 }

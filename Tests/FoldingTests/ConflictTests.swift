@@ -118,7 +118,51 @@ import Testing
     #expect(
       throws: FoldPlanError.tieBroken(embedding: Self.tie.embedding, output: Self.tie.output)
     ) { try fold([Self.tie.embedding, Self.tie.output], [updates]) }
-    // Where one is stored, both updates want it.
-    #expect(throws: BaseMatchError.self) { try fold([Self.tie.embedding], [updates]) }
+    // The same where one is stored, and both updates want it.
+    #expect(
+      throws: FoldPlanError.tieBroken(embedding: Self.tie.embedding, output: Self.tie.output)
+    ) { try fold([Self.tie.embedding], [updates]) }
+  }
+
+  @Test("tied tensors of different shapes are refused, whichever changes")
+  func tiedShapes() throws {
+    for rows in [8, 64] {
+      let base = try MemoryTensorSource.random([
+        ("embed_tokens.weight", .f32, [32, 16]), ("lm_head.weight", .f32, [rows, 16]),
+      ])
+      let settings = FoldSettings(ties: [
+        TiedTensors(embedding: "embed_tokens.weight", output: "lm_head.weight")
+      ])
+      let update = TestUpdate.sum(.product, "embed_tokens", 32, 16)
+      #expect(
+        throws: FoldPlanError.tieShapes(
+          embedding: "embed_tokens.weight", output: "lm_head.weight", found: [rows, 16],
+          expected: [32, 16])
+      ) {
+        try FoldPlan(
+          base: base, inputs: [FoldInput(label: "x", updates: [update.update])], settings: settings)
+      }
+    }
+  }
+
+  @Test("both names of a tie that is stored once, by two adapters, are refused")
+  func tiedNames() throws {
+    let base = try MemoryTensorSource.random([("embed_tokens.weight", .f32, [32, 16])])
+    let settings = FoldSettings(ties: [
+      TiedTensors(embedding: "embed_tokens.weight", output: "lm_head.weight")
+    ])
+    let inputs = ["embed_tokens", "lm_head"].map { name in
+      FoldInput(label: "x", updates: [TestUpdate.sum(.product, TensorName(name), 32, 16).update])
+    }
+    let refusal = FoldPlanError.tieBroken(
+      embedding: "embed_tokens.weight", output: "lm_head.weight")
+    #expect(throws: refusal) { try FoldPlan(base: base, inputs: inputs, settings: settings) }
+    // One adapter with both names is told the same.
+    let both = FoldInput(label: "x", updates: inputs.flatMap(\.updates))
+    #expect(throws: refusal) { try FoldPlan(base: base, inputs: [both], settings: settings) }
+    // Twice the same name is a sum.
+    #expect(throws: Never.self) {
+      try FoldPlan(base: base, inputs: [inputs[1], inputs[1]], settings: settings)
+    }
   }
 }

@@ -82,24 +82,7 @@ struct FoldCommand: ParsableCommand {
     if let path = plan.plan { return try run(PlanFile(path: path), start) }
     if let path = fold.undoFrom { return try takeBack(path, start) }
     let request = try request()
-    let inputs = request.adapters.map(\.path) + [source.windows, source.topology]
-    try target.check(request.output, against: inputs + (fold.isInPlace ? [] : [request.base]))
-    if !fold.isInPlace {
-      for input in request.adapters.map(\.path) + [request.base]
-      where try Paths.kind(of: input) == .folder && Paths.isInside(request.output, input) {
-        throw FileError.insideInput(path: request.output, input: input)
-      }
-    }
-    // Nothing that is written beside the output may be an input, or lie in the output.
-    for path in [fold.undo, plan.out].compactMap({ $0 }) {
-      try target.check(path, against: inputs + [request.base])
-      guard fold.isInPlace || Paths.absolute(path) != Paths.absolute(request.output) else {
-        throw FileError.outputIsInput(path: path, input: request.output)
-      }
-      if !fold.isInPlace, Paths.isInside(path, request.output) {
-        throw FileError.insideInput(path: path, input: request.output)
-      }
-    }
+    try checkPaths(request)
     // A fold in place that was interrupted is gone on with; its undo file is complete.
     let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
     if !isResumed { try FoldJob.checkNotPending([request.base]) }
@@ -122,6 +105,28 @@ struct FoldCommand: ParsableCommand {
       report.result = try withProgress { try job.run(undo: fold.undo, on: machine, progress: $0) }
     }
     try finish(&report, start)
+  }
+
+  /// Nothing that is written may be an input, or lie in the base's folder or the output.
+  private func checkPaths(_ request: FoldRequest) throws {
+    let inputs = request.adapters.map(\.path) + [source.windows, source.topology]
+    if !fold.isInPlace {
+      try target.check(request.output, against: inputs + [request.base])
+      if try Paths.kind(of: request.base) == .folder,
+        Paths.isInside(request.output, request.base)
+      {
+        throw FileError.insideInput(path: request.output, input: request.base)
+      }
+    }
+    for path in [fold.undo, plan.out].compactMap({ $0 }) {
+      try target.check(path, against: inputs + [request.base])
+      guard fold.isInPlace || Paths.absolute(path) != Paths.absolute(request.output) else {
+        throw FileError.outputIsInput(path: path, input: request.output)
+      }
+      if !fold.isInPlace, Paths.isInside(path, request.output) {
+        throw FileError.insideInput(path: path, input: request.output)
+      }
+    }
   }
 
   var machine: FoldMachine { FoldMachine(threads: common.threadCount, hdf5: .isolated) }
