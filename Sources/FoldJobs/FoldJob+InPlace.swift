@@ -93,6 +93,8 @@ extension FoldJob {
     where group.byteCount > JournalRecord.maximumBytes {
       try refuse("a row of a weight has more than 64 MiB")
     }
+    // The journal holds one group.
+    try Paths.requireSpace(FoldJob.groupBytes + (1 << 20), at: request.base)
     for adapter in adapters where adapter.needsWholeBase {
       try refuse(
         "the merge of \(adapter.path.escapedForTerminal) looks at the base; merge it first")
@@ -105,7 +107,9 @@ extension FoldJob {
     _ undo: String?, _ files: InPlaceCheckpoint, on machine: FoldMachine,
     _ progress: @escaping @Sendable (FoldProgress) throws -> Void
   ) throws -> ShardRecord {
-    let writer = try undo.map(undoWriter)
+    let writer = try undo.map { path in
+      try FoldJob.namingRepeats(true, path) { try undoWriter(path, inPlace: true) }
+    }
     for adapter in adapters { adapter.deferred?.begin(adapter.nothingKnown) }
     var fold = Fold(
       threads: machine.threads, allowsNonFinite: request.allowsNonFinite,
@@ -113,7 +117,9 @@ extension FoldJob {
     fold.isRehearsal = true
     let report = try fold.run(
       plan, tensors: Array(base.source.tensors.indices), into: files, progress: progress)
-    if let writer { try finish(writer, on: machine) }
+    if let writer, let undo {
+      try FoldJob.namingRepeats(true, undo) { try finish(writer, on: machine) }
+    }
     var known = KnownStatistics(adapters)
     for (position, adapter) in adapters.enumerated() {
       if let deferred = adapter.deferred { known.byAdapter[position] = deferred.statistics }

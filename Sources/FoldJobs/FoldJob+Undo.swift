@@ -22,16 +22,31 @@ extension FoldJob {
       guard isThere else { throw FoldJobError.noUndoAnyMore(path: path) }
       return
     }
-    if inPlace, isThere { throw FoldJobError.undoExists(path: path) }
-    _ = try UndoWriter.check(path: path, base: undoBase(), replacing: request.replacing)
+    try FoldJob.namingRepeats(inPlace, path) {
+      _ = try UndoWriter.check(
+        path: path, base: undoBase(), replacing: request.replacing && !inPlace)
+    }
+  }
+
+  /// In place, an undo file that is there and would not come out the same is never replaced, for it
+  /// may be that of the same fold done before.
+  static func namingRepeats<Result>(
+    _ inPlace: Bool, _ path: String, _ body: () throws -> Result
+  ) throws -> Result {
+    do {
+      return try body()
+    } catch FileError.exists(path) where inPlace {
+      throw FoldJobError.undoExists(path: path)
+    }
   }
 
   /// Begins an undo file.
   ///
   /// - Throws: `UndoError`, `FileError`, `SystemError`.
-  func undoWriter(_ path: String) throws -> UndoWriter {
+  func undoWriter(_ path: String, inPlace: Bool = false) throws -> UndoWriter {
     try checkUndo()
-    return try UndoWriter(path: path, base: undoBase(), replacing: request.replacing)
+    return try UndoWriter(
+      path: path, base: undoBase(), replacing: request.replacing && !inPlace)
   }
 
   private func undoBase() throws -> UndoBase {

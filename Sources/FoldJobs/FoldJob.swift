@@ -120,7 +120,7 @@ public struct FoldJob: Sendable {
     undo: String? = nil, on machine: FoldMachine,
     progress: @escaping @Sendable (FoldProgress) throws -> Void = { _ in }
   ) throws -> FoldJobResult {
-    let undo = try undo.map(undoWriter)
+    let undo = try undo.map { try undoWriter($0) }
     var known = KnownStatistics(adapters)
     guard layout.isFolder else {
       let writer = try writer(0, at: request.output, replacing: request.replacing)

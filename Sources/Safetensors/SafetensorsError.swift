@@ -19,6 +19,9 @@ public struct SafetensorsError: DiagnosableError, Equatable {
     return "\(path.escapedForTerminal)\(subject): \(reason)"
   }
 
+  /// The header length that the text "version " would be, with which a Git LFS pointer begins.
+  private static let pointerLength: UInt64 = 0x206e_6f69_7372_6576
+
   /// What can be wrong with a safetensors file.
   public enum Reason: Equatable, Sendable, CustomStringConvertible {
     /// Fewer than the eight bytes of the header length.
@@ -66,7 +69,9 @@ public struct SafetensorsError: DiagnosableError, Equatable {
       case .tooShort(let found):
         "too short for a safetensors file (found \(found) bytes, expected at least 8)"
       case .headerTooLarge(let found, let limit):
-        "header too large (found \(found) bytes, expected at most \(limit))"
+        found == SafetensorsError.pointerLength
+          ? "a Git LFS pointer and not the file; fetch it with 'git lfs pull'"
+          : "header too large (found \(found) bytes, expected at most \(limit))"
       case .headerBeyondFile(let found, let available):
         "header reaches beyond the file (found \(found) bytes, expected at most \(available))"
       case .json(let error): "header: \(error)"

@@ -43,7 +43,7 @@ public struct ShardIndexError: DiagnosableError, Equatable {
       return switch self {
       case .noCheckpoint:
         "no checkpoint to be told in this folder (expected one .safetensors file, model.safetensors, or "
-          + "an index); name the file"
+          + "an index; other formats than safetensors are not read); name the file"
       case .severalIndexes(let names):
         "several indexes (found \(list(names)), expected one); name a file instead of the folder"
       case .json(let error): "\(error)"

@@ -39,7 +39,7 @@ def _after_fault(workshop, fault, outcome):
     if scenario.in_place and outcome.status > 0 and _is_done(workshop, tree):
         if "is folded" not in outcome.error:
             yield f"folded, with status {outcome.status} that does not say so: {outcome.error}"
-    if outcome.status > 0 and _is_pending(workshop, tree) and "half folded" not in outcome.error:
+    if outcome.status > 0 and _is_pending(workshop, tree) and "run the same command again" not in outcome.error:
         yield f"half folded, and the message does not say so: {outcome.error}"
     if outcome.peak > workshop.peak + MEMORY:
         yield f"{outcome.peak} KiB of memory, {workshop.peak} undisturbed"

@@ -209,4 +209,18 @@ import Testing
     }
     #expect(!folder.entries.contains { $0.hasSuffix(".fold-journal") })
   }
+
+  @Test("a fold that was done before is noticed by its undo file, which stays as it is")
+  func repeated() throws {
+    let made = try JobCase()
+    try made.adapter()
+    let undo = made.folder.file("x.undo")
+    var request = request(made)
+    request.replacing = true
+    _ = try run(request, undo: undo)
+    let (folded, kept) = (try made.files("base"), try FileSystem.contents(undo))
+    #expect(throws: FoldJobError.undoExists(path: undo)) { try run(request, undo: undo) }
+    #expect(try made.files("base") == folded)
+    #expect(try FileSystem.contents(undo) == kept)
+  }
 }

@@ -115,7 +115,8 @@ import Testing
     shards.expectRefused(
       .noCheckpoint,
       line: "no checkpoint to be told in this folder (expected one .safetensors file, "
-        + "model.safetensors, or an index); name the file", path: shards.path)
+        + "model.safetensors, or an index; other formats than safetensors are not read); name the file",
+      path: shards.path)
   }
 
   @Test("several indexes: model's counts, else the folder is refused")
@@ -153,5 +154,17 @@ import Testing
     }
     #expect(error?.path == folder.file("gone"))
     #expect(error?.failureKind == .badData)
+  }
+
+  @Test("a Git LFS pointer in the place of a shard is named")
+  func pointer() throws {
+    let folder = TemporaryFolder()
+    try folder.write(
+      text: "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
+      to: "x.safetensors")
+    let error = #expect(throws: SafetensorsError.self) {
+      try SafetensorsFile(path: folder.file("x.safetensors"))
+    }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("git lfs pull"))
   }
 }
