@@ -160,7 +160,7 @@ import Testing
   func pointer() throws {
     let folder = TemporaryFolder()
     try folder.write(
-      text: "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
+      Array("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n".utf8),
       to: "x.safetensors")
     let error = #expect(throws: SafetensorsError.self) {
       try SafetensorsFile(path: folder.file("x.safetensors"))
