@@ -89,12 +89,12 @@ extension FoldJob {
     guard plan.readsOnlyWhatItWrites else {
       return try refuse("DoRA by columns looks at whole weights")
     }
-    for group in plan.groups(ofAtMost: FoldJob.groupBytes)
-    where group.byteCount > JournalRecord.maximumBytes {
+    let largest = plan.groups(ofAtMost: FoldJob.groupBytes).map(\.byteCount).max() ?? 0
+    if largest > JournalRecord.maximumBytes {
       try refuse("a row of a weight has more than 64 MiB")
     }
     // The journal holds one group.
-    try Paths.requireSpace(FoldJob.groupBytes + (1 << 20), at: request.base)
+    try Paths.requireSpace(largest, at: request.base)
     for adapter in adapters where adapter.needsWholeBase {
       try refuse(
         "the merge of \(adapter.path.escapedForTerminal) looks at the base; merge it first")
