@@ -147,10 +147,7 @@ public final class OutputFile: Sendable {
 
   /// Reads back bytes that were written.
   public func readBack(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
-    let count = try SystemCalls.read(descriptor, at: offset, into: buffer, path: path)
-    guard count == buffer.count else {
-      throw FileError.endedEarly(path: path, offset: offset + count, missing: buffer.count - count)
-    }
+    try SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
   }
 
   /// Flushes what was written to the disk; an error is final.

@@ -38,10 +38,7 @@ public final class ReadableFile: Sendable {
   ///
   /// - Throws: `FileError.endedEarly` where the file ends inside the range.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
-    let count = try SystemCalls.read(descriptor, at: offset, into: buffer, path: path)
-    guard count == buffer.count else {
-      throw FileError.endedEarly(path: path, offset: offset + count, missing: buffer.count - count)
-    }
+    try SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
   }
 
   /// The bytes of a range.

@@ -106,6 +106,11 @@ package struct SHA256Hasher {
     return hasher.finish()
   }
 
+  /// The digest of an array's bytes.
+  package static func digest(of bytes: [UInt8]) -> SHA256Digest {
+    bytes.withUnsafeBytes { digest(of: $0) }
+  }
+
   /// The digest of some bytes.
   package static func digest(of bytes: UnsafeRawBufferPointer) -> SHA256Digest {
     var hasher = SHA256Hasher()

@@ -117,6 +117,18 @@ enum SystemCalls {
     return done
   }
 
+  /// Reads until the buffer is full.
+  ///
+  /// - Throws: `FileError.endedEarly` where the file ends before.
+  static func fill(
+    _ buffer: UnsafeMutableRawBufferPointer, from descriptor: Int32, at offset: Int, path: String
+  ) throws {
+    let count = try read(descriptor, at: offset, into: buffer, path: path)
+    guard count == buffer.count else {
+      throw FileError.endedEarly(path: path, offset: offset + count, missing: buffer.count - count)
+    }
+  }
+
   static func write(
     _ descriptor: Int32, at offset: Int, _ buffer: UnsafeRawBufferPointer, path: String
   ) throws(SystemError) {

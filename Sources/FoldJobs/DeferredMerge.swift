@@ -113,18 +113,16 @@ final class DeferredMerge: Sendable {
 
   /// The blocks that folding some weights needs statistics of and that are not among those weights.
   func missing(for tensors: Set<Int>, isKnown: [Bool]) -> [Int] {
-    let weights = weights.withLock { $0 }
+    let own = blocks(in: tensors)
     var needed: Set<Int> = []
     // What a block needs, its prerequisites need in turn.
-    var next = weights.indices.filter { block in weights[block].map(tensors.contains) ?? false }
+    var next = own
     while let block = next.popLast() {
       for other in merge.prerequisites(of: block) where needed.insert(other).inserted {
         next.append(other)
       }
     }
-    return needed.filter { block in
-      !isKnown[block] && !(weights[block].map(tensors.contains) ?? false)
-    }.sorted()
+    return needed.subtracting(own).filter { !isKnown[$0] }.sorted()
   }
 
   /// Reads the weights of some blocks for their statistics.

@@ -29,9 +29,8 @@ public struct FoldBase: Sendable {
 
   /// The SHA-256 of the config, which decides ties; nil where there is none.
   var configDigest: String? {
-    config.map { object in
-      Array(JSONValue.object(object).serialized().utf8)
-        .withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal
+    config.map {
+      SHA256Hasher.digest(of: Array(JSONValue.object($0).serialized().utf8)).hexadecimal
     }
   }
 
@@ -76,12 +75,12 @@ public struct FoldBase: Sendable {
     }
   }
 
-  /// The position of the first tensor of every shard among the source's.
-  var firstTensors: [Int] {
+  /// The positions of every shard's tensors among the source's.
+  var tensorsOfShards: [Range<Int>] {
     var first = 0
     return shards.map { shard in
       defer { first += shard.tensors.count }
-      return first
+      return first..<(first + shard.tensors.count)
     }
   }
 

@@ -17,7 +17,7 @@ extension FoldJob {
             "size": .integer(shard.size),
             "changed": .integer(shard.changeTime),
             "header_sha256": .string(
-              shard.header.text.withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal),
+              SHA256Hasher.digest(of: shard.header.text).hexadecimal),
           ])
         }),
       "adapters": .array(
@@ -37,13 +37,13 @@ extension FoldJob {
     let headers = layout.shards.map { shard in
       JSONValue.string(
         shard.name + " "
-          + shard.layout.headerBytes.withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal)
+          + SHA256Hasher.digest(of: shard.layout.headerBytes).hexadecimal)
     }
     let text = JSONValue.members([
       "tool": .string(FoldJob.toolVersion), "request": request.json, "inputs": inputs,
       "shards": .array(headers),
     ]).serialized()
-    return Array(text.utf8).withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal
+    return SHA256Hasher.digest(of: Array(text.utf8)).hexadecimal
   }
 
   /// The model's config as it goes into the output, where it does not stay as it is: weights that

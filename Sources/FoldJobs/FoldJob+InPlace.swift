@@ -121,9 +121,7 @@ extension FoldJob {
       try FoldJob.namingRepeats(true, undo) { try finish(writer, on: machine) }
     }
     var known = KnownStatistics(adapters)
-    for (position, adapter) in adapters.enumerated() {
-      if let deferred = adapter.deferred { known.byAdapter[position] = deferred.statistics }
-    }
+    known.addMeasured(adapters)
     return ShardRecord(report: report, statistics: known)
   }
 
@@ -151,10 +149,10 @@ extension FoldJob {
         base.shards.map { shard in
           .string(
             "\(Paths.name(of: shard.label)) \(shard.size) "
-              + shard.header.text.withUnsafeBytes { SHA256Hasher.digest(of: $0) }.hexadecimal)
+              + SHA256Hasher.digest(of: shard.header.text).hexadecimal)
         }),
     ]).serialized()
-    return Array(text.utf8).withUnsafeBytes { SHA256Hasher.digest(of: $0) }
+    return SHA256Hasher.digest(of: Array(text.utf8))
   }
 }
 

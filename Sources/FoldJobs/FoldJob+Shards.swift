@@ -15,10 +15,20 @@ struct KnownStatistics: Sendable {
 
   /// Takes over what others know.
   mutating func add(_ other: KnownStatistics) {
-    for (adapter, statistics) in other.byAdapter.enumerated() {
-      for (block, statistics) in statistics.enumerated() {
-        if let statistics { byAdapter[adapter][block] = statistics }
-      }
+    for (adapter, statistics) in other.byAdapter.enumerated() { add(statistics, of: adapter) }
+  }
+
+  /// Takes over what is known of an adapter's blocks.
+  mutating func add(_ statistics: [BlockStatistics?], of adapter: Int) {
+    for (block, statistics) in statistics.enumerated() {
+      if let statistics { byAdapter[adapter][block] = statistics }
+    }
+  }
+
+  /// Takes over what the run that just ended has measured.
+  mutating func addMeasured(_ adapters: [OpenedAdapter]) {
+    for (position, adapter) in adapters.enumerated() {
+      if let deferred = adapter.deferred { byAdapter[position] = deferred.statistics }
     }
   }
 }
@@ -39,11 +49,7 @@ extension FoldJob {
       let missing = deferred.missing(
         for: Set(tensors), isKnown: known.byAdapter[position].map { $0 != nil })
       if !missing.isEmpty {
-        for (block, statistics) in try deferred.gather(missing, mergeInputs(on: machine))
-          .enumerated()
-        {
-          if let statistics { known.byAdapter[position][block] = statistics }
-        }
+        known.add(try deferred.gather(missing, mergeInputs(on: machine)), of: position)
       }
       deferred.begin(known.byAdapter[position])
     }
@@ -51,9 +57,7 @@ extension FoldJob {
       threads: machine.threads, allowsNonFinite: request.allowsNonFinite,
       verification: request.verification, change: change
     ).run(plan, tensors: tensors, into: writer, progress: progress)
-    for (position, adapter) in adapters.enumerated() {
-      if let deferred = adapter.deferred { known.byAdapter[position] = deferred.statistics }
-    }
+    known.addMeasured(adapters)
     return report
   }
 

@@ -32,9 +32,8 @@ extension FoldJob {
   public var tasks: [FoldTask] {
     var tasks: [FoldTask] = []
     if adapters.contains(where: { $0.deferred != nil }) {
-      for (number, shard) in base.shards.enumerated() {
-        let first = base.firstTensors[number]
-        let tensors = Set(first..<(first + shard.tensors.count))
+      for (number, (shard, range)) in zip(base.shards, base.tensorsOfShards).enumerated() {
+        let tensors = Set(range)
         let measured = adapters.compactMap(\.deferred).reduce(into: Set<Int>()) { set, deferred in
           set.formUnion(deferred.weights(in: tensors))
         }
@@ -149,8 +148,7 @@ extension FoldJob {
   /// The statistics of the adapted weights of a shard of the base.
   private func measure(_ shard: Int, on machine: FoldMachine) throws -> KnownStatistics {
     var result = KnownStatistics(adapters)
-    let first = base.firstTensors[shard]
-    let tensors = Set(first..<(first + base.shards[shard].tensors.count))
+    let tensors = Set(base.tensorsOfShards[shard])
     for (position, adapter) in adapters.enumerated() {
       guard let deferred = adapter.deferred else { continue }
       result.byAdapter[position] = try deferred.gather(

@@ -34,9 +34,8 @@ public struct OutputLayout: Sendable {
       groups = OutputLayout.cut(plan, maximumShardBytes).map { (nil, $0, nil) }
       isFolder = true
     } else {
-      groups = zip(base.shards, base.firstTensors).enumerated().map { number, shard in
-        let tensors = shard.1..<(shard.1 + shard.0.tensors.count)
-        return (Paths.name(of: shard.0.label), tensors.filter { plan.output[$0] != nil }, number)
+      groups = zip(base.shards, base.tensorsOfShards).enumerated().map { number, shard in
+        return (Paths.name(of: shard.0.label), shard.1.filter { plan.output[$0] != nil }, number)
       }
       // A shard of nothing but scales that were multiplied in.
       .filter { group in

@@ -112,21 +112,20 @@ extension BlockScales {
       let scale = scales[row / extent * width + column / extent]
       let byte = codes[index]
       let stored = SmallFloat.decode(byte, as: .f8E4M3) * scale
-      figures.add(before: before[index], wanted: values[index], stored: stored, old: before[index])
+      figures.add(before: before[index], wanted: values[index], stored: stored)
     }
     return (codes, figures)
   }
 }
 
 extension PieceFigures {
-  /// Takes in one element: the weight before, the exact sum, the stored value, and the weight as it
-  /// would have been stored unchanged.
-  fileprivate mutating func add(before: Double, wanted: Double, stored: Double, old: Double) {
+  /// Takes in one element: the weight before, the exact sum and the stored value.
+  fileprivate mutating func add(before: Double, wanted: Double, stored: Double) {
     let delta = wanted - before
     let residual = (stored - before) - delta
     deltaSquared += delta * delta
     residualSquared += residual * residual
-    if delta != 0, stored == old { unchanged += 1 }
+    if delta != 0, stored == before { unchanged += 1 }
     if before.isFinite, wanted.isFinite, !stored.isFinite { overflowed += 1 }
   }
 }

@@ -36,7 +36,7 @@ struct JournalHead: Sendable, Equatable {
     bytes += littleEndianBytes(UInt64(groupCount)) + littleEndianBytes(UInt32(files.count))
     bytes += littleEndianBytes(UInt32(command.utf8.count))
     bytes += littleEndianBytes(UInt32(state.count)) + [0, 0, 0, 0] + tail
-    bytes += bytes.withUnsafeBytes { SHA256Hasher.digest(of: $0) }.bytes
+    bytes += SHA256Hasher.digest(of: bytes).bytes
     let rest = bytes.count % JournalHead.pageSize
     return bytes + [UInt8](repeating: 0, count: rest == 0 ? 0 : JournalHead.pageSize - rest)
   }

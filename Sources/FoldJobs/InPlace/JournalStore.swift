@@ -43,7 +43,7 @@ final class JournalStore: Sendable {
   private static func markBytes(_ progress: Progress, _ fingerprint: SHA256Digest) -> [UInt8] {
     let number = littleEndianBytes(UInt64(progress.steps))
     return number
-      + (fingerprint.bytes + number).withUnsafeBytes { SHA256Hasher.digest(of: $0) }.bytes
+      + SHA256Hasher.digest(of: fingerprint.bytes + number).bytes
   }
 
   /// The later of the two marks; the one that was being written in a crash may be torn.

@@ -24,7 +24,7 @@ struct UndoDescription {
     }
     if let index = base.index {
       bytes += littleEndianBytes(UInt64(index.bytes.count))
-      bytes += index.bytes.withUnsafeBytes { SHA256Hasher.digest(of: $0) }.bytes
+      bytes += SHA256Hasher.digest(of: index.bytes).bytes
       UndoDescription.append(name: index.name, to: &bytes)
       bytes += index.bytes
     }
