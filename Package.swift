@@ -33,8 +33,8 @@ let package = Package(
       name: "ResLoRA",
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
-        "Adapters", "Activations", "Contents", "Merging", "Folding", "FoldJobs",
-        "Comparing",
+        "Adapters", "Activations", "Contents", "LinearAlgebra", "Replaying", "Merging", "Folding",
+        "FoldJobs", "Comparing",
       ]
     ),
   ],
@@ -70,7 +70,9 @@ let package = Package(
     module(
       "Contents",
       ["Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations"]),
-    module("Merging", ["Tensors", "ByteIO", "Adapters", "CLAPACK"]),
+    module("LinearAlgebra", ["Tensors", "ByteIO", "CLAPACK"]),
+    module("Replaying", ["Tensors", "ByteIO", "Adapters", "Activations", "LinearAlgebra"]),
+    module("Merging", ["Tensors", "ByteIO", "Adapters", "LinearAlgebra", "Activations", "Replaying"]),
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
     module(
       "FoldJobs",
@@ -82,7 +84,7 @@ let package = Package(
       name: "resloratool",
       dependencies: [
         "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
-        "Contents", "Merging", "Folding", "FoldJobs", "Comparing",
+        "Contents", "Replaying", "Merging", "Folding", "FoldJobs", "Comparing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings
@@ -135,7 +137,15 @@ let package = Package(
     tests(
       "MergingTests",
       [
-        "Merging", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
+        "Merging", "LinearAlgebra", "Replaying", "Activations", "Adapters", "Safetensors", "ByteIO",
+        "Tensors", "TestSupport", "LoRATestSupport",
+      ]),
+    tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
+    tests(
+      "ReplayingTests",
+      [
+        "Replaying", "Activations", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
+        "LoRATestSupport",
       ]),
     tests(
       "FoldingTests",

@@ -10,6 +10,16 @@ package final class AlignedBuffer {
 
   deinit { bytes.deallocate() }
 
+  /// The memory as elements of a type.
+  package func elements<Element: BitwiseCopyable>(
+    _ type: Element.Type = Element.self
+  ) -> UnsafeMutablePointer<Element> {
+    guard let start = bytes.bindMemory(to: type).baseAddress else {
+      preconditionFailure("a buffer without memory")
+    }
+    return start
+  }
+
   /// The first bytes.
   package func prefix(_ count: Int) -> UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])

@@ -26,7 +26,12 @@ bool clapack_load(CLAPACKLibrary *library) {
                    resolve(handle, "dorgqr_", &library->dorgqr) &&
                    resolve(handle, "dgesvd_", &library->dgesvd) &&
                    resolve(handle, "dgemm_", &library->dgemm) &&
-                   resolve(handle, "sgemm_", &library->sgemm);
+                   resolve(handle, "sgemm_", &library->sgemm) &&
+                   resolve(handle, "dsyrk_", &library->dsyrk) &&
+                   resolve(handle, "dsymm_", &library->dsymm) &&
+                   resolve(handle, "dtrsm_", &library->dtrsm) &&
+                   resolve(handle, "dpotrf_", &library->dpotrf) &&
+                   resolve(handle, "dpocon_", &library->dpocon);
     if (!isWhole) continue;
     bool hasThreads = resolve(handle, "openblas_get_num_threads", &library->get_threads) &&
                       resolve(handle, "openblas_set_num_threads", &library->set_threads);

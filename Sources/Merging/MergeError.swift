@@ -27,10 +27,6 @@ public enum MergeError: DiagnosableError, Equatable {
   case nonFiniteWeight(source: String, weight: TensorName)
   /// Statistics gathered elsewhere that do not go with the adapter; nil where they name no block.
   case badStatistics(block: TensorName?, problem: String)
-  /// No library for the factorisations that a cut of ranks needs.
-  case noLinearAlgebra
-  /// A LAPACK routine that did not succeed.
-  case linearAlgebra(routine: String, code: Int)
 
   /// What the user asked for is usage; what the files hold is bad data.
   public var failureKind: FailureKind {
@@ -39,7 +35,6 @@ public enum MergeError: DiagnosableError, Equatable {
     case .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare, .zeroScaling,
       .nonFiniteWeight, .badStatistics:
       .badData
-    case .noLinearAlgebra, .linearAlgebra: .resource
     }
   }
 
@@ -85,10 +80,6 @@ public enum MergeError: DiagnosableError, Equatable {
         + "pass --allow-nonfinite to go on"
     case .badStatistics(let block, let problem):
       "statistics of base weights: \(block.map { "block '\($0)': " } ?? "")\(problem)"
-    case .noLinearAlgebra:
-      "--rank and --energy need OpenBLAS, which is not there; install libopenblas0 (Debian, Ubuntu)"
-    case .linearAlgebra(let routine, let code):
-      "LAPACK's \(routine) failed (code \(code)); are the factors finite?"
     }
   }
 }

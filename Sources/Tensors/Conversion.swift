@@ -93,7 +93,7 @@ public enum Conversion {
   }
 
   /// Calls `body` with `count` elements at `pointer`, through a copy if they are not aligned.
-  private static func aligned<T: BitwiseCopyable>(
+  static func aligned<T: BitwiseCopyable>(
     _ pointer: UnsafeRawPointer, _ count: Int, _ type: T.Type, _ body: (UnsafePointer<T>) -> Void
   ) {
     if Int(bitPattern: pointer) % MemoryLayout<T>.alignment == 0 {

@@ -21,11 +21,17 @@ extension BaseMatch {
     /// The name of the tensor under the change; nil where there is nothing to strip, and for names
     /// that are not spelt as a base spells them.
     package func apply(_ wanted: Wanted) -> TensorName? {
+      guard wanted.naming == .dotted, let name = apply(wanted.name) else { return nil }
+      return TensorName(name.string + wanted.suffix)
+    }
+
+    /// A module's name under the change; nil where there is nothing to strip.
+    package func apply(_ module: TensorName) -> TensorName? {
       // In bytes: a dot and a combining mark after it are one character.
-      let name = wanted.name.string.utf8
-      guard wanted.naming == .dotted, name.starts(with: stripped.utf8) else { return nil }
-      let rest = name.dropFirst(stripped.utf8.count)
-      return TensorName(added + String(decoding: rest, as: UTF8.self) + wanted.suffix)
+      let name = module.string.utf8
+      guard name.starts(with: stripped.utf8) else { return nil }
+      return TensorName(
+        added + String(decoding: name.dropFirst(stripped.utf8.count), as: UTF8.self))
     }
   }
 
@@ -38,15 +44,24 @@ extension BaseMatch {
   static func substitution(
     for wanted: [Wanted], in base: any TensorSource
   ) -> (best: Substitution, matched: Int) {
+    bestSubstitution { candidate in
+      wanted.reduce(0) { sum, item in
+        sum + (candidate.apply(item).flatMap(base.index(of:)) == nil ? 0 : 1)
+      }
+    }
+  }
+
+  /// The substitution of the highest count, among equals the earliest.
+  package static func bestSubstitution(
+    _ count: (Substitution) -> Int
+  ) -> (best: Substitution, matched: Int) {
     var best = Substitution(stripped: "", added: "")
     var bestCount = -1
     for stripped in prefixes {
       for added in prefixes where added != stripped || added.isEmpty {
         let candidate = Substitution(stripped: stripped, added: added)
-        let count = wanted.reduce(0) { sum, item in
-          sum + (candidate.apply(item).flatMap(base.index(of:)) == nil ? 0 : 1)
-        }
-        if count > bestCount { (best, bestCount) = (candidate, count) }
+        let found = count(candidate)
+        if found > bestCount { (best, bestCount) = (candidate, found) }
       }
     }
     return (best, max(0, bestCount))

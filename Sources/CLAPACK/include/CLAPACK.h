@@ -32,6 +32,25 @@ typedef struct {
                 const rl_lapack_int *n, const rl_lapack_int *k, const float *alpha, const float *a,
                 const rl_lapack_int *lda, const float *b, const rl_lapack_int *ldb,
                 const float *beta, float *c, const rl_lapack_int *ldc);
+  /// C = alpha A A^T + beta C (trans N) or alpha A^T A + beta C (T), one triangle of C.
+  void (*dsyrk)(const char *uplo, const char *trans, const rl_lapack_int *n,
+                const rl_lapack_int *k, const double *alpha, const double *a,
+                const rl_lapack_int *lda, const double *beta, double *c, const rl_lapack_int *ldc);
+  /// C = alpha A B + beta C (side L), A symmetric, one triangle of it given.
+  void (*dsymm)(const char *side, const char *uplo, const rl_lapack_int *m, const rl_lapack_int *n,
+                const double *alpha, const double *a, const rl_lapack_int *lda, const double *b,
+                const rl_lapack_int *ldb, const double *beta, double *c, const rl_lapack_int *ldc);
+  /// B = alpha op(A)^-1 B (side L) or alpha B op(A)^-1 (side R), A triangular.
+  void (*dtrsm)(const char *side, const char *uplo, const char *transa, const char *diag,
+                const rl_lapack_int *m, const rl_lapack_int *n, const double *alpha,
+                const double *a, const rl_lapack_int *lda, double *b, const rl_lapack_int *ldb);
+  /// Cholesky factorisation A = L L^T in place; info > 0 where A is not positive definite.
+  void (*dpotrf)(const char *uplo, const rl_lapack_int *n, double *a, const rl_lapack_int *lda,
+                 rl_lapack_int *info);
+  /// The reciprocal condition number in the 1-norm from dpotrf's factor.
+  void (*dpocon)(const char *uplo, const rl_lapack_int *n, const double *a,
+                 const rl_lapack_int *lda, const double *anorm, double *rcond, double *work,
+                 rl_lapack_int *iwork, rl_lapack_int *info);
   /// The number of threads the library uses, on which its results depend; null where it has no say.
   int (*get_threads)(void);
   void (*set_threads)(int count);

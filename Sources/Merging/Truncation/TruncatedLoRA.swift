@@ -1,5 +1,6 @@
 public import Adapters
 internal import ByteIO
+internal import LinearAlgebra
 internal import Tensors
 
 /// A plain LoRA whose rank was cut by the singular value decomposition of each block's product,
@@ -17,10 +18,10 @@ public struct TruncatedLoRA: PlainLoRA {
 
   /// Cuts every block of a LoRA whose rank is above what the truncation keeps.
   ///
-  /// - Throws: errors of computing the factors, `MergeError.linearAlgebra`.
+  /// - Throws: errors of computing the factors, `LinearAlgebraError`.
   init(_ original: any PlainLoRA, _ truncation: RankTruncation, _ inputs: MergeInputs) throws {
     self.original = original
-    let results = try LinearAlgebra.withoutOwnThreads {
+    let results = try BLAS.withoutOwnThreads {
       try Parallel.map(original.blocks.count, threads: inputs.threads) { index in
         try inputs.progress(0, 0)
         return try TruncatedLoRA.truncate(original, index, truncation)
@@ -51,9 +52,9 @@ public struct TruncatedLoRA: PlainLoRA {
     let rank = lora.blocks[index].rank
     if case .rank(let limit) = truncation, rank <= limit { return nil }
     let factors = try lora.factors(of: index)
-    let (qb, rb) = try LinearAlgebra.qr(factors.b)
-    let (qa, ra) = try LinearAlgebra.qr(factors.a.transposed)
-    let (u, sigma, vt) = try LinearAlgebra.svd(rb.times(ra.transposed))
+    let (qb, rb) = try Factorisation.qr(factors.b)
+    let (qa, ra) = try Factorisation.qr(factors.a.transposed)
+    let (u, sigma, vt) = try Factorisation.svd(rb.times(ra.transposed))
     let kept = truncation.keptCount(sigma)
     guard kept < rank else { return nil }
     // Each factor takes the root of a singular value, so that both have rows of like size.

@@ -1,23 +1,12 @@
 internal import CLAPACK
-internal import Tensors
+package import Tensors
 
-/// Dense factorisations by LAPACK, which is loaded when the first is asked for.
-enum LinearAlgebra {
-  /// The routines, valid for as long as the process lives; nil where there is no such library.
-  private static let loaded: CLAPACKLibrary? = {
-    var library = CLAPACKLibrary()
-    return clapack_load(&library) ? library : nil
-  }()
-
-  private static func library() throws(MergeError) -> CLAPACKLibrary {
-    guard let loaded else { throw .noLinearAlgebra }
-    return loaded
-  }
-
+/// Dense factorisations of small matrices by LAPACK.
+package enum Factorisation {
   /// `X = Q R` with orthonormal columns in Q, for k = min(rows, columns): Q is rows x k, R k x
   /// columns.
-  static func qr(_ matrix: Matrix) throws(MergeError) -> (q: Matrix, r: Matrix) {
-    let lapack = try library()
+  package static func qr(_ matrix: Matrix) throws(LinearAlgebraError) -> (q: Matrix, r: Matrix) {
+    let lapack = try BLAS.load().routines
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)
     var a = matrix.transposed.values  // column-major
@@ -38,8 +27,8 @@ enum LinearAlgebra {
   }
 
   /// `X = U diag(σ) Vᵀ` with k = min(rows, columns) singular values, largest first.
-  static func svd(_ matrix: Matrix) throws(MergeError) -> (u: Matrix, sigma: [Double], vt: Matrix) {
-    let lapack = try library()
+  package static func svd(_ matrix: Matrix) throws(LinearAlgebraError) -> (u: Matrix, sigma: [Double], vt: Matrix) {
+    let lapack = try BLAS.load().routines
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)
     var a = matrix.transposed.values
@@ -57,15 +46,6 @@ enum LinearAlgebra {
     )
   }
 
-  /// Runs `body` with the library's own threads off, so that results do not depend on their number
-  /// and callers can run several factorisations at once; afterwards they are as before.
-  static func withoutOwnThreads<Result>(_ body: () throws -> Result) rethrows -> Result {
-    let threads = loaded?.get_threads?()
-    loaded?.set_threads?(1)
-    defer { if let threads { loaded?.set_threads?(threads) } }
-    return try body()
-  }
-
   /// Asks a routine for its workspace, then runs it.
   private static func callWithWorkspace(
     _ routine: String,
@@ -73,15 +53,15 @@ enum LinearAlgebra {
       UnsafeMutablePointer<Double>, UnsafeMutablePointer<rl_lapack_int>,
       UnsafeMutablePointer<rl_lapack_int>
     ) -> Void
-  ) throws(MergeError) {
+  ) throws(LinearAlgebraError) {
     var info = rl_lapack_int(0)
     var size = rl_lapack_int(-1)
     var query = 0.0
     call(&query, &size, &info)
-    guard info == 0 else { throw .linearAlgebra(routine: routine, code: Int(info)) }
+    guard info == 0 else { throw .routine(routine, code: Int(info)) }
     size = max(1, rl_lapack_int(query))
     var work = [Double](repeating: 0, count: Int(size))
     call(&work, &size, &info)
-    guard info == 0 else { throw .linearAlgebra(routine: routine, code: Int(info)) }
+    guard info == 0 else { throw .routine(routine, code: Int(info)) }
   }
 }

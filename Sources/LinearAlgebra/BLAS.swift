@@ -1,0 +1,120 @@
+internal import CLAPACK
+package import Tensors
+
+/// The routines of OpenBLAS (Accelerate on macOS), loaded when the first is asked for.
+///
+/// The package runs them on one thread each and several of them at once over pieces whose extents do
+/// not depend on the number of threads: so results have the same bits for any, and `threads` of the
+/// caller is what is used.
+package struct BLAS: Sendable {
+  let routines: CLAPACKLibrary
+
+  private static let loaded: BLAS? = {
+    var library = CLAPACKLibrary()
+    return clapack_load(&library) ? BLAS(routines: library) : nil
+  }()
+
+  private init(routines: CLAPACKLibrary) { self.routines = routines }
+
+  /// The library.
+  ///
+  /// - Throws: `LinearAlgebraError.noLibrary`.
+  package static func load() throws(LinearAlgebraError) -> BLAS {
+    guard let loaded else { throw .noLibrary }
+    return loaded
+  }
+
+  /// Runs `body` with the library's own threads off; afterwards they are as before.
+  package static func withoutOwnThreads<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let threads = loaded?.routines.get_threads?()
+    loaded?.routines.set_threads?(1)
+    defer { if let threads { loaded?.routines.set_threads?(threads) } }
+    return try body()
+  }
+}
+
+/// A row-major matrix somewhere in memory.
+package struct MatrixView<Element> {
+  package let start: UnsafePointer<Element>
+  /// Elements from one row to the next.
+  package let stride: Int
+
+  package init(_ start: UnsafePointer<Element>, stride: Int) {
+    self.start = start
+    self.stride = stride
+  }
+}
+
+extension BLAS {
+  /// `C = A Bᵀ + beta C`, row-major: A is m x k, B n x k, C m x n.
+  package func timesTransposed(
+    _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, beta: Double = 0,
+    into c: UnsafeMutablePointer<Double>, stride: Int
+  ) {
+    // Column-major they are transposed, and so is the product: Cᵀ = B Aᵀ.
+    gemm("T", "N", n, m, k, 1, b, a, beta, c, stride)
+  }
+
+  /// The same in single precision.
+  package func timesTransposed(
+    _ a: MatrixView<Float>, _ b: MatrixView<Float>, m: Int, n: Int, k: Int, beta: Float = 0,
+    into c: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    var (m, n, k) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
+    var (lda, ldb, ldc) = (rl_lapack_int(b.stride), rl_lapack_int(a.stride), rl_lapack_int(stride))
+    var (alpha, beta) = (Float(1), beta)
+    routines.sgemm(
+      "T", "N", &n, &m, &k, &alpha, b.start, &lda, a.start, &ldb, &beta, c, &ldc)
+  }
+
+  /// `C = A B + beta C`, row-major: A is m x k, B k x n, C m x n.
+  package func times(
+    _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, beta: Double = 0,
+    into c: UnsafeMutablePointer<Double>, stride: Int
+  ) {
+    gemm("N", "N", n, m, k, 1, b, a, beta, c, stride)
+  }
+
+  /// `C = alpha Aᵀ B + beta C`, row-major: A is k x m, B k x n, C m x n.
+  package func transposedTimes(
+    _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, alpha: Double = 1,
+    beta: Double = 0, into c: UnsafeMutablePointer<Double>, stride: Int
+  ) {
+    gemm("N", "T", n, m, k, alpha, b, a, beta, c, stride)
+  }
+
+  /// Column-major, as the routine has it.
+  func gemm(
+    _ transposeA: String, _ transposeB: String, _ m: Int, _ n: Int, _ k: Int, _ alpha: Double,
+    _ a: MatrixView<Double>, _ b: MatrixView<Double>, _ beta: Double,
+    _ c: UnsafeMutablePointer<Double>, _ stride: Int
+  ) {
+    var (m, n, k) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
+    var (lda, ldb, ldc) = (rl_lapack_int(a.stride), rl_lapack_int(b.stride), rl_lapack_int(stride))
+    var (alpha, beta) = (alpha, beta)
+    routines.dgemm(
+      transposeA, transposeB, &m, &n, &k, &alpha, a.start, &lda, b.start, &ldb, &beta, c, &ldc)
+  }
+}
+
+extension Matrix {
+  /// `self · otherᵀ` by the library.
+  ///
+  /// - Throws: `LinearAlgebraError.noLibrary`.
+  package func timesTransposed(_ other: Matrix) throws(LinearAlgebraError) -> Matrix {
+    precondition(columns == other.columns)
+    let blas = try BLAS.load()
+    var result = Matrix(rows: rows, columns: other.rows)
+    values.withUnsafeBufferPointer { a in
+      other.values.withUnsafeBufferPointer { b in
+        result.values.withUnsafeMutableBufferPointer { c in
+          guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
+          blas.timesTransposed(
+            MatrixView(a, stride: columns), MatrixView(b, stride: columns), m: rows, n: other.rows,
+            k: columns, into: c, stride: other.rows)
+        }
+      }
+    }
+    return result
+  }
+}

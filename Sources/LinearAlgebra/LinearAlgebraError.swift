@@ -1,0 +1,28 @@
+public import Tensors
+
+/// Why dense linear algebra failed.
+public enum LinearAlgebraError: DiagnosableError, Equatable {
+  /// No library for it.
+  case noLibrary
+  /// A routine that did not succeed.
+  case routine(String, code: Int)
+  /// A matrix that is not positive definite to working precision.
+  case notPositiveDefinite(size: Int)
+
+  /// The machine's matter, not the files'.
+  public var failureKind: FailureKind { .resource }
+
+  /// One line for the user.
+  public var description: String {
+    switch self {
+    case .noLibrary:
+      "this needs OpenBLAS for dense linear algebra, which is not there; install libopenblas0 "
+        + "(Debian, Ubuntu)"
+    case .routine(let name, let code):
+      "LAPACK's \(name) failed (code \(code)); are all numbers that go into it finite?"
+    case .notPositiveDefinite(let size):
+      "a matrix of \(size) x \(size) is not positive definite to working precision; "
+        + "are all numbers that go into it finite?"
+    }
+  }
+}

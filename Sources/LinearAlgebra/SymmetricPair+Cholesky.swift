@@ -1,0 +1,100 @@
+internal import ByteIO
+internal import CLAPACK
+
+extension SymmetricPair {
+  /// Factorises the lower matrix in place, `M = L Lᵀ`, tile by tile: size³/3 multiplications.
+  ///
+  /// - Throws: `LinearAlgebraError.notPositiveDefinite`.
+  package func factorise(threads: Int) throws {
+    let starts = tileStarts
+    for (step, pivot) in starts.enumerated() {
+      try factoriseTile(pivot)
+      let below = starts[(step + 1)...]
+      _ = try Parallel.map(below.count, threads: threads) { index in
+        solvePanel(below[below.startIndex + index], pivot)
+      }
+      let tiles = below.flatMap { row in below.prefix { $0 <= row }.map { (row, $0) } }
+      _ = try Parallel.map(tiles.count, threads: threads) { [tiles] index in
+        update(tiles[index].0, tiles[index].1, pivot)
+      }
+    }
+  }
+
+  private func factoriseTile(_ pivot: Int) throws(LinearAlgebraError) {
+    var (n, lda) = (rl_lapack_int(extent(pivot)), rl_lapack_int(stride))
+    var info = rl_lapack_int(0)
+    blas.routines.dpotrf("L", &n, element(.lower, pivot, pivot), &lda, &info)
+    guard info == 0 else {
+      throw info > 0
+        ? .notPositiveDefinite(size: size) : .routine("dpotrf", code: Int(info))
+    }
+  }
+
+  /// The tile below a pivot: `L_ik = M_ik L_kk⁻ᵀ`.
+  private func solvePanel(_ row: Int, _ pivot: Int) {
+    var (m, n) = (rl_lapack_int(extent(row)), rl_lapack_int(extent(pivot)))
+    var (ld, one) = (rl_lapack_int(stride), 1.0)
+    blas.routines.dtrsm(
+      "R", "L", "T", "N", &m, &n, &one, element(.lower, pivot, pivot), &ld,
+      element(.lower, row, pivot), &ld)
+  }
+
+  /// What a pivot leaves of a tile: `M_ij −= L_ik L_jkᵀ`.
+  private func update(_ row: Int, _ column: Int, _ pivot: Int) {
+    var (m, n, k) = (
+      rl_lapack_int(extent(row)), rl_lapack_int(extent(column)), rl_lapack_int(extent(pivot))
+    )
+    var (ld, minus, one) = (rl_lapack_int(stride), -1.0, 1.0)
+    let left = element(.lower, row, pivot)
+    let target = element(.lower, row, column)
+    if row == column {
+      blas.routines.dsyrk("L", "N", &m, &k, &minus, left, &ld, &one, target, &ld)
+    } else {
+      blas.routines.dgemm(
+        "N", "T", &m, &n, &k, &minus, left, &ld, element(.lower, column, pivot), &ld, &one, target,
+        &ld)
+    }
+  }
+
+  /// Solves `M Yᵀ = Rᵀ` in place for rows R, M factorised before.
+  ///
+  /// - Parameter rows: `count` rows of `size` elements each, without gaps.
+  package func solve(_ rows: UnsafeMutablePointer<Double>, count: Int) {
+    guard count > 0 else { return }
+    var (m, n) = (rl_lapack_int(size), rl_lapack_int(count))
+    var (lda, ldb, one) = (rl_lapack_int(stride), rl_lapack_int(size), 1.0)
+    let factor = element(.lower, 0, 0)
+    for transpose in ["N", "T"] {
+      blas.routines.dtrsm(
+        "L", "L", transpose, "N", &m, &n, &one, factor, &lda, rows, &ldb)
+    }
+  }
+
+  /// The largest sum of magnitudes of a column of the lower matrix taken as symmetric.
+  package func oneNorm() -> Double {
+    var sums = [Double](repeating: 0, count: size)
+    for column in 0..<size {
+      for row in column..<size {
+        let value = abs(element(.lower, row, column).pointee)
+        sums[column] += value
+        if row != column { sums[row] += value }
+      }
+    }
+    return sums.max() ?? 0
+  }
+
+  /// The condition number of what was factorised, in the 1-norm, estimated.
+  ///
+  /// - Parameter norm: `oneNorm()` from before the factorisation.
+  /// - Throws: `LinearAlgebraError.routine`.
+  package func condition(norm: Double) throws(LinearAlgebraError) -> Double {
+    var (n, lda) = (rl_lapack_int(size), rl_lapack_int(stride))
+    var (norm, reciprocal, info) = (norm, 0.0, rl_lapack_int(0))
+    var work = [Double](repeating: 0, count: 3 * size)
+    var integers = [rl_lapack_int](repeating: 0, count: size)
+    blas.routines.dpocon(
+      "L", &n, element(.lower, 0, 0), &lda, &norm, &reciprocal, &work, &integers, &info)
+    guard info == 0 else { throw .routine("dpocon", code: Int(info)) }
+    return 1 / reciprocal
+  }
+}

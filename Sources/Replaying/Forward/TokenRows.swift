@@ -1,0 +1,71 @@
+package import Activations
+package import ByteIO
+internal import Tensors
+
+extension CapturedInputs {
+  /// How many rows are read and converted in one go.
+  static let pieceRows = 128
+
+  /// Reads some rows of a matrix in float64.
+  ///
+  /// - Parameters:
+  ///   - raw: room for the rows as they are stored.
+  ///   - target: room for `rows.count` times the matrix's features.
+  /// - Throws: `CaptureError.nonFinite` unless that is allowed; errors of reading.
+  package func float64(
+    of matrix: Int, rows: Range<Int>, raw: AlignedBuffer, into target: UnsafeMutablePointer<Double>,
+    allowsNonFinite: Bool
+  ) throws {
+    let info = matrices.tensors[matrix]
+    let features = info.shape[1]
+    let bytes = try read(matrix, rows, raw)
+    let values = UnsafeMutableBufferPointer(start: target, count: rows.count * features)
+    Conversion.float64(from: UnsafeRawBufferPointer(bytes), dtype: info.dtype, into: values)
+    guard !allowsNonFinite, let place = firstNonFinite(UnsafeBufferPointer(values)) else { return }
+    throw CaptureError.nonFinite(
+      source: label, matrix: info.name, token: rows.lowerBound + place / features)
+  }
+
+  /// The same in float32, without looking for what is not finite.
+  func float32(
+    of matrix: Int, rows: Range<Int>, raw: AlignedBuffer, into target: UnsafeMutablePointer<Float>
+  ) throws {
+    let bytes = try read(matrix, rows, raw)
+    Conversion.float32(
+      from: UnsafeRawBufferPointer(bytes), dtype: matrices.tensors[matrix].dtype, into: target)
+  }
+
+  /// The bytes of a row of a matrix.
+  package func rowBytes(of matrix: Int) -> Int {
+    let info = matrices.tensors[matrix]
+    return info.shape[1] * info.dtype.elementByteCount
+  }
+
+  private func read(
+    _ matrix: Int, _ rows: Range<Int>, _ raw: AlignedBuffer
+  ) throws -> UnsafeMutableRawBufferPointer {
+    let rowBytes = rowBytes(of: matrix)
+    let bytes = raw.prefix(rows.count * rowBytes)
+    try matrices.read(tensor: matrix, at: rows.lowerBound * rowBytes, into: bytes)
+    return bytes
+  }
+
+  private func firstNonFinite(_ values: UnsafeBufferPointer<Double>) -> Int? {
+    // Zero times a finite number is zero, times anything else NaN.
+    let bytes = UnsafeRawBufferPointer(values)
+    let whole = values.count / 8 * 8
+    var sums = SIMD8<Double>(repeating: 0)
+    for start in Swift.stride(from: 0, to: whole, by: 8) {
+      sums += bytes.loadUnaligned(fromByteOffset: start * 8, as: SIMD8<Double>.self) * 0
+    }
+    if sums.sum() == 0, values[whole...].allSatisfy(\.isFinite) { return nil }
+    return values.firstIndex { !$0.isFinite }
+  }
+}
+
+/// Consecutive ranges of at most `size`.
+package func pieces(of range: Range<Int>, _ size: Int) -> [Range<Int>] {
+  Swift.stride(from: range.lowerBound, to: range.upperBound, by: size).map {
+    $0..<min(range.upperBound, $0 + size)
+  }
+}

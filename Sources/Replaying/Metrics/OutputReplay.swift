@@ -1,0 +1,175 @@
+internal import Activations
+internal import Adapters
+internal import ByteIO
+internal import LinearAlgebra
+internal import Tensors
+
+/// Measures what the linears put out, `X Wᵀ + Δ_res`, and the error of folded weights as stored
+/// (Replay §3, §6).
+///
+/// Products over features are float32, sums over tokens and outputs float64. Memory: one tile of
+/// inputs in float32, and for each thread 512 rows of the widest weight in float32 and their outputs
+/// for 1,024 tokens, and 32 rows as stored and twice in float64.
+struct OutputReplay {
+  /// `Σ ‖X Wᵀ + Δ_res‖²` and, with folded weights, the sums behind their errors.
+  struct Sums: Sendable {
+    var output = 0.0
+    var stored = 0.0
+    var folded = 0.0
+
+    mutating func add(_ other: Sums) {
+      output += other.output
+      stored += other.stored
+      folded += other.folded
+    }
+  }
+
+  /// What is known of a block over a tile, each low-rank term as `state · leftᵀ` with [tokens, ρ] and
+  /// [out, ρ].
+  struct Terms: Sendable {
+    /// `Δ_res`
+    let reference: (state: [Float], left: [Float], rank: Int)
+    /// `Δ_mer`, where folded weights are measured, and its factors A and s B.
+    let merged: (state: [Float], left: [Float], rank: Int, factors: PlainFactors)?
+  }
+
+  let adapter: Adapter
+  let inputs: CapturedInputs
+  let base: any TensorSource
+  /// Each block's weight by its position in the base.
+  let weights: [Int]
+  /// The folded weights and each block's position in them.
+  let folded: (source: any TensorSource, weights: [Int])?
+  let allowsNonFinite: Bool
+  let threads: Int
+  private let blas: BLAS
+
+  init(
+    _ adapter: Adapter, _ inputs: CapturedInputs, base: any TensorSource,
+    folded: (any TensorSource)?, allowsNonFinite: Bool, threads: Int
+  ) throws {
+    func match(_ source: any TensorSource) throws -> [Int] {
+      try BaseMatch(
+        adapter.blocks.map(BaseMatch.Wanted.init), in: source, allowingUnmatched: false
+      ).weights.compactMap { $0 }
+    }
+    self.adapter = adapter
+    self.inputs = inputs
+    self.base = base
+    weights = try match(base)
+    self.folded = try folded.map { ($0, try match($0)) }
+    self.allowsNonFinite = allowsNonFinite
+    self.threads = threads
+    blas = try BLAS.load()
+  }
+
+  /// The bytes that a pass over some tokens reads, `tiles` tiles of them.
+  func bytesRead(blocks: [Int], tiles: Int) -> Int {
+    let matrices = Set(blocks.map { inputs.matrixOfBlock[$0] })
+    let rows = matrices.reduce(0) { $0 + inputs.rowBytes(of: $1) * inputs.tokens }
+    let stored = blocks.reduce(0) { sum, block in
+      sum + base.tensors[weights[block]].byteCount
+        + (folded.map { $0.source.tensors[$0.weights[block]].byteCount } ?? 0)
+    }
+    return rows + stored * tiles
+  }
+
+  private static let stripRows = 512
+  private static let stripTokens = 1024
+
+  /// The sums of blocks that share a matrix of inputs, over one tile of tokens.
+  ///
+  /// - Parameter x: room for the tile's inputs in float32.
+  /// - Throws: `ReplayError.nonFiniteOutput`, errors of reading, what `progress` throws.
+  func sums(
+    _ blocks: [Int], rows: Range<Int>, x: AlignedBuffer, _ terms: [Terms],
+    progress: @Sendable (_ bytes: Int) throws -> Void
+  ) throws -> [Sums] {
+    let matrix = inputs.matrixOfBlock[blocks[0]]
+    let features = inputs.features(of: matrix)
+    let x = SharedTarget<Float>(x.elements())
+    try load(matrix, rows, into: x, progress)
+    let tasks = blocks.indices.flatMap { position in
+      pieces(of: 0..<adapter.blocks[blocks[position]].outFeatures, OutputReplay.stripRows)
+        .map { (position, $0) }
+    }
+    let room = IdlePool {
+      StripRoom(
+        rows: OutputReplay.stripRows, features: features, tokens: OutputReplay.stripTokens)
+    }
+    let results = try Parallel.map(tasks.count, threads: threads) { [tasks] task in
+      let (position, outputs) = tasks[task]
+      return try room.use { room in
+        try measure(
+          blocks[position], outputs, UnsafePointer(x.start), rows.count, terms[position], room,
+          progress)
+      }
+    }
+    var sums = [Sums](repeating: Sums(), count: blocks.count)
+    for ((position, _), result) in zip(tasks, results) { sums[position].add(result) }
+    return sums
+  }
+
+  /// Reads a tile of inputs.
+  private func load(
+    _ matrix: Int, _ rows: Range<Int>, into x: SharedTarget<Float>,
+    _ progress: @Sendable (_ bytes: Int) throws -> Void
+  ) throws {
+    let features = inputs.features(of: matrix)
+    let pieces = pieces(of: rows, CapturedInputs.pieceRows)
+    let rowBytes = inputs.rowBytes(of: matrix)
+    let room = IdlePool { AlignedBuffer(byteCount: CapturedInputs.pieceRows * rowBytes) }
+    _ = try Parallel.map(pieces.count, threads: threads) { index in
+      try room.use { raw in
+        try inputs.float32(
+          of: matrix, rows: pieces[index], raw: raw,
+          into: x.start + (pieces[index].lowerBound - rows.lowerBound) * features)
+      }
+      try progress(pieces[index].count * rowBytes)
+    }
+  }
+
+  /// The sums over some outputs of a block.
+  private func measure(
+    _ block: Int, _ outputs: Range<Int>, _ x: UnsafePointer<Float>, _ tokens: Int, _ terms: Terms,
+    _ room: StripRoom, _ progress: @Sendable (_ bytes: Int) throws -> Void
+  ) throws -> Sums {
+    var sums = Sums()
+    let weight = TensorReference(source: base, index: weights[block])
+    let features = weight.info.shape[1]
+    func product(_ range: Range<Int>) {
+      blas.timesTransposed(
+        MatrixView(x + range.lowerBound * features, stride: features),
+        MatrixView(room.weights.elements(), stride: features), m: range.count, n: outputs.count,
+        k: features, into: room.outputs.elements(), stride: outputs.count)
+    }
+    func add(_ state: [Float], _ left: [Float], _ rank: Int, _ range: Range<Int>) {
+      room.add(blas, state, left, rank, tokens: range, outputs: outputs)
+    }
+    try progress(try room.load(weight, outputs))
+    for range in pieces(of: 0..<tokens, OutputReplay.stripTokens) {
+      product(range)
+      add(terms.reference.state, terms.reference.left, terms.reference.rank, range)
+      sums.output += room.squares(range.count * outputs.count)
+    }
+    guard allowsNonFinite || sums.output.isFinite else {
+      throw ReplayError.nonFiniteOutput(source: base.label, weight: weight.info.name)
+    }
+    guard let folded, let merged = terms.merged else { return sums }
+    let stored = TensorReference(source: folded.source, index: folded.weights[block])
+    try progress(
+      try room.loadRoundingErrors(of: stored, weight, outputs, merged.factors, blas))
+    let negative = terms.reference.left.map { -$0 }
+    for range in pieces(of: 0..<tokens, OutputReplay.stripTokens) {
+      product(range)
+      sums.stored += room.squares(range.count * outputs.count)
+      add(merged.state, merged.left, merged.rank, range)
+      add(terms.reference.state, negative, terms.reference.rank, range)
+      sums.folded += room.squares(range.count * outputs.count)
+    }
+    guard allowsNonFinite || sums.folded.isFinite else {
+      throw ReplayError.nonFiniteOutput(source: folded.source.label, weight: stored.info.name)
+    }
+    return sums
+  }
+}
