@@ -1,5 +1,5 @@
 internal import CLAPACK
-package import Tensors
+internal import Tensors
 
 /// The routines of OpenBLAS (Accelerate on macOS), loaded when the first is asked for.
 ///
@@ -97,24 +97,3 @@ extension BLAS {
   }
 }
 
-extension Matrix {
-  /// `self · otherᵀ` by the library.
-  ///
-  /// - Throws: `LinearAlgebraError.noLibrary`.
-  package func timesTransposed(_ other: Matrix) throws(LinearAlgebraError) -> Matrix {
-    precondition(columns == other.columns)
-    let blas = try BLAS.load()
-    var result = Matrix(rows: rows, columns: other.rows)
-    values.withUnsafeBufferPointer { a in
-      other.values.withUnsafeBufferPointer { b in
-        result.values.withUnsafeMutableBufferPointer { c in
-          guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
-          blas.timesTransposed(
-            MatrixView(a, stride: columns), MatrixView(b, stride: columns), m: rows, n: other.rows,
-            k: columns, into: c, stride: other.rows)
-        }
-      }
-    }
-    return result
-  }
-}

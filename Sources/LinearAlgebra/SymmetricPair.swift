@@ -71,26 +71,41 @@ package final class SymmetricPair: @unchecked Sendable {
   package func addProducts(
     of rows: MatrixView<Double>, count: Int, to half: Half, threads: Int
   ) throws {
+    try add("N", rows, count, to: half, threads) { rows.start + $0 }
+  }
+
+  /// Adds the products `⟨x_i, x_j⟩` of `size` rows with each other to the lower matrix.
+  ///
+  /// - Parameter rows: `size` rows of `count` elements each.
+  package func addInnerProducts(
+    of rows: MatrixView<Double>, count: Int, threads: Int
+  ) throws {
+    try add("T", rows, count, to: .lower, threads) { rows.start + $0 * rows.stride }
+  }
+
+  /// Adds products tile by tile; `start` tells where the operand of a tile's rows or columns begins.
+  private func add(
+    _ transpose: String, _ operand: MatrixView<Double>, _ count: Int, to half: Half, _ threads: Int,
+    _ start: (Int) -> UnsafePointer<Double>
+  ) throws {
     let starts = tileStarts
-    var tiles: [(Int, Int)] = []
-    for column in starts {
-      for row in starts where half == .lower ? row >= column : row <= column {
-        tiles.append((row, column))
-      }
+    let operands = starts.map { SendablePointer(start($0)) }
+    var tiles: [(row: Int, column: Int)] = []
+    for column in starts.indices {
+      tiles += (half == .lower ? column..<starts.count : 0..<(column + 1)).map { ($0, column) }
     }
-    let x = SendablePointer(rows.start)
-    let rowStride = rows.stride
+    let stride = operand.stride
     _ = try Parallel.map(tiles.count, threads: threads) { [tiles] index in
-      let (row, column) = tiles[index]
-      let left = MatrixView(x.pointer + row, stride: rowStride)
-      let right = MatrixView(x.pointer + column, stride: rowStride)
+      let (row, column) = (starts[tiles[index].row], starts[tiles[index].column])
+      let left = MatrixView(operands[tiles[index].row].pointer, stride: stride)
+      let right = MatrixView(operands[tiles[index].column].pointer, stride: stride)
+      let target = element(half, row, column)
       if row == column {
-        blas.addSquare(
-          half.name, left, size: extent(row), count: count, into: element(half, row, row), stride)
+        blas.addSquare(half.name, transpose, left, extent(row), count, into: target, self.stride)
       } else {
         blas.gemm(
-          "N", "T", extent(row), extent(column), count, 1, left, right, 1,
-          element(half, row, column), stride)
+          transpose, transpose == "N" ? "T" : "N", extent(row), extent(column), count, 1, left,
+          right, 1, target, self.stride)
       }
     }
   }
@@ -138,6 +153,27 @@ package final class SymmetricPair: @unchecked Sendable {
   }
 }
 
+extension SymmetricPair {
+  /// Sets the lower matrix to that of another pair without some rows and columns, plus
+  /// `shift · 1`.
+  package func setLower(from other: SymmetricPair, without left: Range<Int>, shift: Double) {
+    precondition(other.size == size + left.count)
+    for column in 0..<size {
+      let source = column < left.lowerBound ? column : column + left.count
+      for row in column..<size {
+        element(.lower, row, column).pointee =
+          other.element(.lower, row < left.lowerBound ? row : row + left.count, source).pointee
+      }
+      element(.lower, column, column).pointee += shift
+    }
+  }
+
+  /// The lower matrix, taken as symmetric, in a row and a column.
+  package subscript(row: Int, column: Int) -> Double {
+    element(.lower, max(row, column), min(row, column)).pointee
+  }
+}
+
 /// A pointer for tasks that read what it points to at the same time.
 struct SendablePointer<Element>: @unchecked Sendable {
   let pointer: UnsafePointer<Element>
@@ -146,14 +182,14 @@ struct SendablePointer<Element>: @unchecked Sendable {
 }
 
 extension BLAS {
-  /// Adds `Σ x xᵀ` of rows x to one triangle.
+  /// Adds a product with itself to one triangle.
   func addSquare(
-    _ triangle: String, _ rows: MatrixView<Double>, size: Int, count: Int,
-    into c: UnsafeMutablePointer<Double>, _ stride: Int
+    _ triangle: String, _ transpose: String, _ operand: MatrixView<Double>, _ size: Int,
+    _ count: Int, into c: UnsafeMutablePointer<Double>, _ stride: Int
   ) {
     var (n, k) = (rl_lapack_int(size), rl_lapack_int(count))
-    var (lda, ldc) = (rl_lapack_int(rows.stride), rl_lapack_int(stride))
+    var (lda, ldc) = (rl_lapack_int(operand.stride), rl_lapack_int(stride))
     var (alpha, beta) = (1.0, 1.0)
-    routines.dsyrk(triangle, "N", &n, &k, &alpha, rows.start, &lda, &beta, c, &ldc)
+    routines.dsyrk(triangle, transpose, &n, &k, &alpha, operand.start, &lda, &beta, c, &ldc)
   }
 }

@@ -105,7 +105,8 @@ public struct Merge: Sendable {
     for adapter: Adapter
   ) throws(MergeError) -> (method: any MergeMethod.Type, reason: String?) {
     try MergeMethods.choose(
-      method, for: adapter, hasBase: inputs.base != nil, profile: inputs.profile)
+      method, for: adapter, hasBase: inputs.base != nil,
+      hasCalibration: inputs.calibration != nil, profile: inputs.profile)
   }
 
   /// Merges an adapter.

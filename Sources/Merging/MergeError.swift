@@ -15,6 +15,12 @@ public enum MergeError: DiagnosableError, Equatable {
   case zeroWindows(blocks: [TensorName], kind: String)
   /// Merge factors that are infinite or NaN.
   case nonFiniteFactor(blocks: [TensorName])
+  /// A method that is fitted on captured inputs, without them.
+  case missingCalibration(method: String)
+  /// Fewer captured tokens than a method needs.
+  case tooFewTokens(found: Int, expected: Int)
+  /// Captured inputs, for numbers of the published code, which has no such merge.
+  case publishedCalibration(method: String)
   /// `bw` without base weights.
   case missingBase
   /// `bw`, and a merged weight that it divides by has the norm 0.
@@ -31,8 +37,9 @@ public enum MergeError: DiagnosableError, Equatable {
   /// What the user asked for is usage; what the files hold is bad data.
   public var failureKind: FailureKind {
     switch self {
-    case .unknownMethod, .notForStructure, .nothingToGoBy, .missingBase: .usage
-    case .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare, .zeroScaling,
+    case .unknownMethod, .notForStructure, .nothingToGoBy, .missingBase, .missingCalibration,
+      .publishedCalibration: .usage
+    case .tooFewTokens, .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare, .zeroScaling,
       .nonFiniteWeight, .badStatistics:
       .badData
     }
@@ -56,7 +63,7 @@ public enum MergeError: DiagnosableError, Equatable {
         + "does exactly; use --method bw (needs --base) or bi (needs norm windows)"
     case .nothingToGoBy(let structure):
       "no merge method named and nothing to choose one by for this \(structure.title) adapter: "
-        + "pass --base BASE for bw, --windows FILE for bi, or --method none to drop the shortcut"
+        + "pass --calibration FILE for calibrated, --base BASE for bw, --windows FILE for bi, or --method none to drop the shortcut"
     case .missingWindows(let blocks, let kind):
       "\(list(blocks)): no \(kind) norm window, which this merge needs; pass --windows FILE"
     case .zeroWindows(let blocks, let kind):
@@ -65,6 +72,13 @@ public enum MergeError: DiagnosableError, Equatable {
     case .nonFiniteFactor(let blocks):
       "\(list(blocks)): the merge factor is not finite; are the norms or weights it comes from "
         + "right? --allow-nonfinite goes on"
+    case .missingCalibration(let method):
+      "method \(method) is fitted on captured inputs; pass --calibration FILE (activations, in "
+        + "safetensors or HDF5)"
+    case .tooFewTokens(let found, let expected):
+      "too few calibration tokens (found \(found), expected at least \(expected)); capture more"
+    case .publishedCalibration(let method):
+      "the published code has no method \(method); leave --compat out"
     case .missingBase:
       "method bw needs the base weights; pass --base BASE (a safetensors file or folder)"
     case .zeroNorm(let block):

@@ -9,10 +9,20 @@ public protocol MergeMethod: Sendable {
   /// What it does, in a line of help.
   static var summary: String { get }
 
+  /// Whether it estimates what shortcuts bring, of which block-shortcut needs none.
+  static var estimates: Bool { get }
+  /// Whether it is fitted on captured inputs.
+  static var needsCalibration: Bool { get }
+
   /// Decides how each block's factors are combined.
   ///
   /// - Throws: `MergeError` for missing data, never a silent default; errors of reading.
   static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge]
+}
+
+extension MergeMethod {
+  /// Most methods need no captured inputs.
+  public static var needsCalibration: Bool { false }
 }
 
 /// The methods there are.
@@ -23,6 +33,9 @@ public enum MergeMethods {
     InputBasedMerge.self,
     WeightBasedMerge.self,
     ExactMerge.self,
+    LeastSquaresMerge.self,
+    CalibratedMerge.self,
+    AutomaticMerge.self,
   ]
 
   /// The method of a name.
@@ -41,13 +54,12 @@ public enum MergeMethods {
   /// - Returns: the method, and why where it is not the one asked for.
   /// - Throws: `MergeError`.
   public static func choose(
-    _ requested: String?, for adapter: Adapter, hasBase: Bool,
+    _ requested: String?, for adapter: Adapter, hasBase: Bool, hasCalibration: Bool = false,
     profile: MergeInputs.Profile = .standard
   ) throws(MergeError) -> (method: any MergeMethod.Type, reason: String?) {
     if let requested {
       let method = try named(requested)
-      let estimates = method == InputBasedMerge.self || method == WeightBasedMerge.self
-      if adapter.structure == .blockShortcut, estimates {
+      if adapter.structure == .blockShortcut, method.estimates {
         return (
           ExactMerge.self, "\(requested) means exact for block-shortcut: nothing is to be estimated"
         )
@@ -58,6 +70,9 @@ public enum MergeMethods {
     case .plain: return (DroppedShortcut.self, "a plain LoRA has no shortcut to merge")
     case .blockShortcut: return (ExactMerge.self, "block-shortcut merges without loss")
     case .inputShortcut, .middleShortcut:
+      if hasCalibration, profile == .standard {
+        return (CalibratedMerge.self, "captured inputs to fit on are at hand")
+      }
       if hasBase { return (WeightBasedMerge.self, "the base weights are at hand") }
       // The published code's norms are others than those that are stored.
       if profile == .standard, BaseStatistics.areStored(with: adapter) {
@@ -81,6 +96,8 @@ public struct MergeInputs: Sendable {
     case lmops
   }
 
+  /// Captured inputs to fit on: for methods that need them, and to cut ranks by.
+  public var calibration: Calibration?
   /// The base weights.
   public var base: (any TensorSource)?
   /// Whose numbers to give.
@@ -95,43 +112,13 @@ public struct MergeInputs: Sendable {
 
   /// Collects inputs.
   public init(
-    base: (any TensorSource)? = nil, profile: Profile = .standard, allowsNonFinite: Bool = false,
-    threads: Int = 1
+    base: (any TensorSource)? = nil, calibration: Calibration? = nil, profile: Profile = .standard,
+    allowsNonFinite: Bool = false, threads: Int = 1
   ) {
     self.base = base
+    self.calibration = calibration
     self.profile = profile
     self.allowsNonFinite = allowsNonFinite
     self.threads = threads
-  }
-}
-
-/// How one block's factors become those of a plain LoRA, and the numbers behind it.
-public struct BlockMerge: Sendable, Equatable {
-  /// How factors are combined (Merging §5.1).
-  public enum Combination: Sendable, Equatable {
-    /// B multiplied by a number; 1 leaves the block as it is.
-    case scaled(Double)
-    /// The predecessors' A added to A, each multiplied by its number, nearest first.
-    case mixed([Double])
-    /// The predecessors' factors joined to the block's own.
-    case joined
-  }
-
-  /// How factors are combined.
-  public let combination: Combination
-  /// The merge factors as reported (Merging §5.4).
-  public let alpha: [Double]
-  /// The norm the method took of the block: `f` or `f*`; nil where it takes none.
-  public let norm: Double?
-  /// `‖W + Δ‖` where the method computed it.
-  public let foldedNorm: Double?
-
-  init(
-    _ combination: Combination, alpha: [Double] = [], norm: Double? = nil, foldedNorm: Double? = nil
-  ) {
-    self.combination = combination
-    self.alpha = alpha
-    self.norm = norm
-    self.foldedNorm = foldedNorm
   }
 }

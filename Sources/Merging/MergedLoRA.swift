@@ -42,6 +42,9 @@ public struct MergedLoRA: PlainLoRA {
     case .mixed:
       a = dtype([block.a] + others.map(\.a), isComputed: true)
       b = dtype([block.b], isComputed: false)
+    case .corrected:
+      a = dtype([block.a] + others.map(\.a), isComputed: true)
+      b = dtype([block.b], isComputed: false)
     case .joined:
       rank += others.reduce(0) { $0 + $1.rank }
       a = dtype([block.a] + others.map(\.a), isComputed: false)
@@ -83,6 +86,10 @@ extension Adapter {
         for i in mixed.values.indices { mixed.values[i] += factor * other.values[i] }
       }
       return PlainFactors(a: mixed, b: b)
+    case .corrected(let correction):
+      var corrected = a
+      for i in corrected.values.indices { corrected.values[i] += correction.values[i] }
+      return PlainFactors(a: corrected, b: b)
     case .joined:
       let others = predecessors.map { blocks[$0] }
       return PlainFactors(

@@ -39,10 +39,6 @@ public struct Replay: Sendable {
     self.folded = folded
   }
 
-  /// The bytes that a tile of tokens may take.
-  private static let tileBytes = 64 << 20
-  private static let maximumTileRows = 4096
-
   /// Measures merges.
   ///
   /// - Throws: `ReplayError`, `CaptureError.nonFinite`, `BaseMatchError`, `LinearAlgebraError`,
@@ -81,13 +77,6 @@ public struct Replay: Sendable {
     var outputs = OutputReplay.Sums()
   }
 
-  /// The rows of a tile: as many as fit, in steps of 64.
-  private func tileRows(_ blocks: [Int], _ width: Int) -> Int {
-    let features = blocks.map { adapter.blocks[$0].inFeatures }.max() ?? 0
-    let bytes = 8 * width + (base == nil ? 0 : 4 * features)
-    return min(Replay.maximumTileRows, max(64, Replay.tileBytes / max(1, bytes) / 64 * 64))
-  }
-
   private func expectedBytes(_ blocks: [Int], _ outputs: OutputReplay?) -> Int {
     let matrices = Set(blocks.map { inputs.matrixOfBlock[$0] })
     let rows = matrices.reduce(0) { $0 + inputs.rowBytes(of: $1) * inputs.tokens }
@@ -100,8 +89,8 @@ public struct Replay: Sendable {
     let deltas = try DeltaReplay(
       adapter, blocks: blocks, inputs, candidates, allowsNonFinite: allowsNonFinite,
       threads: threads)
-    let tileRows = tileRows(blocks, deltas.projections.width)
     let features = blocks.map { adapter.blocks[$0].inFeatures }.max() ?? 0
+    let tileRows = deltas.projections.tileRows(besides: outputs == nil ? 0 : 4 * features)
     let x = outputs.map { _ in AlignedBuffer(byteCount: 4 * tileRows * features) }
     var measured = blocks.map { _ in
       Measured(deltas: DeltaReplay.Sums(deltas: candidates.map { _ in DeltaSums() }))

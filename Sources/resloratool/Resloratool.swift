@@ -15,7 +15,7 @@ import Tensors
 struct Resloratool: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "resloratool",
-    abstract: "Inspect, merge, fold, convert and validate ResLoRA and LoRA adapters.",
+    abstract: "Inspect, merge, fold, verify and convert ResLoRA and LoRA adapters.",
     discussion: """
       A ResLoRA adapter becomes a plain LoRA by 'merge', or goes straight into base weights by \
       'fold'. Formats are detected by content. Every command takes --json.
@@ -25,8 +25,8 @@ struct Resloratool: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      InspectCommand.self, MergeCommand.self, FoldCommand.self, ConvertCommand.self,
-      ValidateCommand.self, DiffCommand.self,
+      InspectCommand.self, MergeCommand.self, FoldCommand.self, VerifyCommand.self,
+      ConvertCommand.self, ValidateCommand.self, DiffCommand.self,
     ])
 
   static func main() {

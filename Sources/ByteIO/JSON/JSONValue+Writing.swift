@@ -89,6 +89,11 @@ extension JSONObject {
   /// An object of members whose keys differ; those that are nil are left out.
   public init(_ members: KeyValuePairs<String, JSONValue?>) {
     self.init()
+    append(members)
+  }
+
+  /// Adds members whose keys are not there yet; those that are nil are left out.
+  public mutating func append(_ members: KeyValuePairs<String, JSONValue?>) {
     for (key, value) in members {
       guard let value else { continue }
       let added = append(key, value)

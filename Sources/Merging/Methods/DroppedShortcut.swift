@@ -6,6 +6,8 @@ public enum DroppedShortcut: MergeMethod {
   public static let name = "none"
   /// What it does.
   public static let summary = "drop the shortcuts; for comparison only"
+  /// It does not.
+  public static let estimates = false
 
   /// Leaves every block as it is.
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {

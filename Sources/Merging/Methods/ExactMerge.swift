@@ -6,6 +6,8 @@ public enum ExactMerge: MergeMethod {
   public static let name = "exact"
   /// What it does.
   public static let summary = "block-shortcut without loss, at (m+1) times the rank (Eq. 5)"
+  /// It does not.
+  public static let estimates = false
 
   /// Joins every block with its predecessors.
   ///

@@ -7,6 +7,8 @@ public enum InputBasedMerge: MergeMethod {
   public static let name = "bi"
   /// What it does.
   public static let summary = "scale by the norms of inputs seen in training (Eqs. 8, 9, 12)"
+  /// It does: a shortcut from another input.
+  public static let estimates = true
 
   /// Scales every block by `1 + α`.
   ///

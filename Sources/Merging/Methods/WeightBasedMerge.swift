@@ -7,6 +7,8 @@ public enum WeightBasedMerge: MergeMethod {
   public static let name = "bw"
   /// What it does.
   public static let summary = "scale or mix by the norms of merged weights (Eqs. 10, 11, 13)"
+  /// It does: a shortcut from another input.
+  public static let estimates = true
 
   /// Reads the base once for its statistics, then walks the chains.
   ///

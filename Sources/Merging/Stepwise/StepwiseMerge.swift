@@ -76,7 +76,7 @@ package struct StepwiseMerge: Sendable {
       switch merge.combination {
       case .scaled(let factor): [factor * scaling]
       case .mixed(let alpha): ([1] + alpha).map { $0 * scaling }
-      case .joined: preconditionFailure("no combination of bw")
+      case .joined, .corrected: preconditionFailure("no combination of bw")
       }
     let norm = statistics.mergedNorm(factors)
     return BlockMerge(merge.combination, alpha: merge.alpha, norm: norm, foldedNorm: norm)

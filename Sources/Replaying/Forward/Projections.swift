@@ -20,7 +20,7 @@ package struct Projections: Sendable {
     }
   }
 
-  package let inputs: CapturedInputs
+  package private(set) var inputs: CapturedInputs
   /// All A of one matrix of inputs below each other.
   private let stacks: [Stack]
   /// Where each request's products are: the stack and the first column.
@@ -57,8 +57,23 @@ package struct Projections: Sendable {
     blas = try BLAS.load()
   }
 
+  /// The same over some of the tokens, counted from the first of them.
+  package func taking(_ range: Range<Int>) -> Projections {
+    var result = self
+    result.inputs = inputs.taking(range)
+    return result
+  }
+
   /// Float64 products of one token.
   package var width: Int { stacks.reduce(0) { $0 + $1.rows } }
+
+  /// The rows of a tile whose products take 64 MiB at most, in steps of 64.
+  package var tileRows: Int { tileRows(besides: 0) }
+
+  /// The same where every token takes some more bytes.
+  package func tileRows(besides bytes: Int) -> Int {
+    min(4096, max(64, (64 << 20) / max(1, 8 * width + bytes) / 64 * 64))
+  }
 
   /// The bytes that one run reads.
   package var bytesRead: Int {

@@ -26,8 +26,47 @@ extension CapturedInputs {
       source: label, matrix: info.name, token: rows.lowerBound + place / features)
   }
 
-  /// The same in float32, without looking for what is not finite.
+  /// Reads some rows of a matrix in float64, on several threads.
+  ///
+  /// - Parameter target: room for `rows.count` times the matrix's features.
+  /// - Throws: `CaptureError.nonFinite` unless that is allowed; errors of reading.
+  package func float64(
+    of matrix: Int, rows: Range<Int>, into target: SharedTarget<Double>, threads: Int,
+    allowsNonFinite: Bool
+  ) throws {
+    try forEachPiece(of: matrix, rows, threads) { piece, raw in
+      try float64(
+        of: matrix, rows: piece, raw: raw,
+        into: target.start + (piece.lowerBound - rows.lowerBound) * features(of: matrix),
+        allowsNonFinite: allowsNonFinite)
+    }
+  }
+
+  /// Reads some rows of a matrix in float32, on several threads, without looking for what is not
+  /// finite.
   func float32(
+    of matrix: Int, rows: Range<Int>, into target: SharedTarget<Float>, threads: Int
+  ) throws {
+    try forEachPiece(of: matrix, rows, threads) { piece, raw in
+      try float32(
+        of: matrix, rows: piece, raw: raw,
+        into: target.start + (piece.lowerBound - rows.lowerBound) * features(of: matrix))
+    }
+  }
+
+  private func forEachPiece(
+    of matrix: Int, _ rows: Range<Int>, _ threads: Int,
+    _ body: @Sendable (Range<Int>, AlignedBuffer) throws -> Void
+  ) throws {
+    let pieces = pieces(of: rows, CapturedInputs.pieceRows)
+    let rowBytes = rowBytes(of: matrix)
+    let room = IdlePool { AlignedBuffer(byteCount: CapturedInputs.pieceRows * rowBytes) }
+    _ = try Parallel.map(pieces.count, threads: threads) { index in
+      try room.use { try body(pieces[index], $0) }
+    }
+  }
+
+  private func float32(
     of matrix: Int, rows: Range<Int>, raw: AlignedBuffer, into target: UnsafeMutablePointer<Float>
   ) throws {
     let bytes = try read(matrix, rows, raw)

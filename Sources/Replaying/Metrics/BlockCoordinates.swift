@@ -14,6 +14,12 @@ struct BlockCoordinates: Sendable {
   init(left: Matrix, mergedLefts: [Matrix], needsOracle: Bool) throws(LinearAlgebraError) {
     var merges: [(reference: Matrix, merged: Matrix)] = []
     for merged in mergedLefts {
+      if merged == left {
+        // The same coordinates for both: what is equal has the error 0.
+        let r = try Factorisation.qr(left).r
+        merges.append((r, r))
+        continue
+      }
       let r = try Factorisation.qr(.stackedColumns([left, merged])).r
       merges.append(
         (r.columns(0..<left.columns), r.columns(left.columns..<(left.columns + merged.columns))))

@@ -88,7 +88,8 @@ struct OutputReplay {
     let matrix = inputs.matrixOfBlock[blocks[0]]
     let features = inputs.features(of: matrix)
     let x = SharedTarget<Float>(x.elements())
-    try load(matrix, rows, into: x, progress)
+    try inputs.float32(of: matrix, rows: rows, into: x, threads: threads)
+    try progress(rows.count * inputs.rowBytes(of: matrix))
     let tasks = blocks.indices.flatMap { position in
       pieces(of: 0..<adapter.blocks[blocks[position]].outFeatures, OutputReplay.stripRows)
         .map { (position, $0) }
@@ -108,25 +109,6 @@ struct OutputReplay {
     var sums = [Sums](repeating: Sums(), count: blocks.count)
     for ((position, _), result) in zip(tasks, results) { sums[position].add(result) }
     return sums
-  }
-
-  /// Reads a tile of inputs.
-  private func load(
-    _ matrix: Int, _ rows: Range<Int>, into x: SharedTarget<Float>,
-    _ progress: @Sendable (_ bytes: Int) throws -> Void
-  ) throws {
-    let features = inputs.features(of: matrix)
-    let pieces = pieces(of: rows, CapturedInputs.pieceRows)
-    let rowBytes = inputs.rowBytes(of: matrix)
-    let room = IdlePool { AlignedBuffer(byteCount: CapturedInputs.pieceRows * rowBytes) }
-    _ = try Parallel.map(pieces.count, threads: threads) { index in
-      try room.use { raw in
-        try inputs.float32(
-          of: matrix, rows: pieces[index], raw: raw,
-          into: x.start + (pieces[index].lowerBound - rows.lowerBound) * features)
-      }
-      try progress(pieces[index].count * rowBytes)
-    }
   }
 
   /// The sums over some outputs of a block.

@@ -72,7 +72,7 @@ struct FoldCommand: ParsableCommand {
   /// Whether anything is asked that decides the result, beside paths.
   private var statesSettings: Bool {
     let isMerging =
-      merge.method != nil || merge.compat != .standard || merge.truncation != nil
+      merge.method != nil || merge.settings.compat != .standard || merge.settings.truncation != nil
       || source.areGiven
     return isMerging || fold.statesSettings || target.dtype != nil || nonFinite.isAllowed
   }
@@ -154,8 +154,8 @@ struct FoldCommand: ParsableCommand {
       adapters: try fold.adapters(first: adapter), base: into, output: try outputPath(into))
     request.scale = fold.scale
     request.method = merge.method
-    request.profile = merge.compat
-    request.truncation = merge.truncation
+    request.profile = merge.settings.compat
+    request.truncation = merge.settings.truncation
     request.stated = source.requested
     request.dtype = target.dtype?.dtype
     request.rounding = fold.foldRounding

@@ -36,11 +36,16 @@ struct MergeCommand: ParsableCommand {
     let base = try base.map { try BaseCheckpoint(path: $0) }
     common.warn(base?.warnings ?? [])
     let (method, _) = try MergeMethods.choose(
-      merge.method, for: input, hasBase: base != nil, profile: merge.compat)
+      merge.method, for: input, hasBase: base != nil,
+      hasCalibration: merge.settings.calibration.calibration != nil,
+      profile: merge.settings.compat)
     let (output, format) = try destination(method.name)
     try storage.checkCompression(for: format)
     try target.check(
-      output, against: [adapter, self.base, source.windows, source.topology] + input.files)
+      output, against: [
+        adapter, self.base, source.windows, source.topology,
+        merge.settings.calibration.calibration,
+      ] + input.files)
     try format.checkOutput(at: output, replacing: target.force)
     let result = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)

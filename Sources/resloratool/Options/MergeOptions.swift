@@ -14,6 +14,29 @@ struct MergeOptions: ParsableArguments {
       valueName: MergeMethods.all.map { $0.name }.joined(separator: "|")))
   var method: String?
 
+  @OptionGroup var settings: MergeSettings
+
+  func validate() throws {
+    if let method { _ = try MergeMethods.named(method) }
+    try settings.calibration.checkSingle()
+  }
+
+  /// Merges an adapter, with a progress bar over the passes through the base.
+  func run(
+    _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions
+  ) throws -> Merge.Result {
+    let bar = ProgressBar("reading the base", isQuiet: common.quiet)
+    defer { bar.finish() }
+    var inputs = settings.inputs(base: base, allowsNonFinite: allowsNonFinite, common)
+    inputs.calibration = try settings.calibration.calibrations(for: adapter).first
+    inputs.progress = { try bar.update($0, of: $1) }
+    common.warn(try adapter.warningsOfOtherBase(inputs))
+    return try Merge(method: method, inputs: inputs, truncation: settings.truncation).run(adapter)
+  }
+}
+
+/// What decides the numbers of a merge beside its method.
+struct MergeSettings: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Whose numbers to give: the paper's, or those of the published code.",
@@ -28,8 +51,9 @@ struct MergeOptions: ParsableArguments {
       "Cut every block to the rank that keeps this share of ‖Δ‖².", valueName: "share"))
   var energy: Double?
 
+  @OptionGroup var calibration: CalibrationOptions
+
   func validate() throws {
-    if let method { _ = try MergeMethods.named(method) }
     if let rank, rank < 1 { throw ValidationError("--rank must be 1 or more") }
     if let energy, !(energy > 0 && energy <= 1) {
       throw ValidationError("--energy must be above 0 and at most 1")
@@ -43,16 +67,10 @@ struct MergeOptions: ParsableArguments {
     rank.map(RankTruncation.rank) ?? energy.map(RankTruncation.energy)
   }
 
-  /// Merges an adapter, with a progress bar over the passes through the base.
-  func run(
-    _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions
-  ) throws -> Merge.Result {
-    let bar = ProgressBar("reading the base", isQuiet: common.quiet)
-    defer { bar.finish() }
-    var inputs = MergeInputs(
+  func inputs(
+    base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions
+  ) -> MergeInputs {
+    MergeInputs(
       base: base, profile: compat, allowsNonFinite: allowsNonFinite, threads: common.threadCount)
-    inputs.progress = { try bar.update($0, of: $1) }
-    common.warn(try adapter.warningsOfOtherBase(inputs))
-    return try Merge(method: method, inputs: inputs, truncation: truncation).run(adapter)
   }
 }

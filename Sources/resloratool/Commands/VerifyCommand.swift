@@ -1,0 +1,169 @@
+import Activations
+import Adapters
+import ArgumentParser
+import ByteIO
+import FoldJobs
+import Merging
+import Replaying
+import Tensors
+
+/// `verify`: what merges cost on captured inputs.
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Replay captured inputs and measure what a merge costs.",
+    discussion: """
+      Computes what the blocks added in training, shortcuts and all, and what a merge of them adds, \
+      on the same inputs. Measures merges made on the spot (--method, repeat it to compare), merged \
+      adapters (--merged), and folded weights as they are stored (--folded).
+      """)
+
+  @Argument(help: "The adapter as it was trained: a file or folder in any format.")
+  var adapter: String
+
+  @Option(
+    help: ArgumentHelp("Captured inputs to measure on: safetensors or HDF5.", valueName: "file"))
+  var activations: String
+
+  @Option(
+    name: .customLong("method"),
+    help: ArgumentHelp(
+      "A merge to measure (repeatable); without any, the best the inputs allow.",
+      valueName: MergeMethods.all.map { $0.name }.joined(separator: "|")))
+  var methods: [String] = []
+
+  @Option(
+    help: ArgumentHelp("A plain LoRA merged from the adapter (repeatable).", valueName: "lora"))
+  var merged: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A checkpoint that the merge was folded into: what rounding adds. Needs --base.",
+      valueName: "checkpoint"))
+  var folded: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Base weights: for errors relative to the outputs, bw and --folded.", valueName: "path"))
+  var base: String?
+
+  @Option(help: ArgumentHelp("Measure on the first n tokens (default: all).", valueName: "n"))
+  var tokens: Int?
+
+  @Option(
+    name: .customLong("max-error"),
+    help: ArgumentHelp(
+      "Exit with 1 if a block's delta error is above this.", valueName: "error"))
+  var maxError: Double?
+
+  @OptionGroup var settings: MergeSettings
+  @OptionGroup var source: AdapterOptions
+  @OptionGroup var nonFinite: NonFiniteOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    for method in methods { _ = try MergeMethods.named(method) }
+    if let tokens, tokens < 1 { throw ValidationError("--tokens must be 1 or more") }
+    if let maxError, !(maxError >= 0) { throw ValidationError("--max-error must be 0 or more") }
+    if folded != nil {
+      guard base != nil else { throw ValidationError("--folded needs the weights before: --base") }
+      guard methods.count + merged.count <= 1, settings.calibration.tokens?.counts.count ?? 1 == 1
+      else { throw ValidationError("--folded goes with one merge: the one that was folded") }
+    }
+  }
+
+  func run() throws {
+    try FoldJob.checkNotPending([adapter] + ([base, folded] + merged).compactMap { $0 })
+    let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
+    let base = try base.map { try BaseCheckpoint(path: $0) }
+    common.warn(base?.warnings ?? [])
+    let folded = try folded.map { try BaseCheckpoint(path: $0) }
+    let file = try ActivationFile(path: activations, hdf5: .isolated)
+    let captured = try CapturedInputs(file, for: input, tokens: tokens)
+    let calibrations = try settings.calibration.calibrations(for: input)
+    let candidates = try candidates(input, base?.source, calibrations)
+    var warnings = candidates.flatMap(\.warnings)
+    if let calibration = calibrations.max(by: { $0.inputs.tokens < $1.inputs.tokens }) {
+      warnings += try OverlapWarning.warnings(captured, calibration.inputs)
+    }
+    let bar = ProgressBar("replaying", isQuiet: common.quiet)
+    defer { bar.finish() }
+    var replay = Replay(
+      adapter: input, inputs: captured, base: base?.source, folded: folded?.source)
+    replay.allowsNonFinite = nonFinite.isAllowed
+    replay.threads = common.threadCount
+    replay.progress = { try bar.update($0, of: $1) }
+    let results = try replay.run(candidates.map(\.candidate))
+    bar.finish()
+    let report = VerifyReport(
+      adapter: input, path: adapter, activations: activations,
+      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings)
+    common.warn(warnings)
+    try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
+    if !report.passes { throw ExitCode(ExitStatus.checkFailed) }
+  }
+
+  /// The merges to measure, in the order in which they were asked for: methods, each for every
+  /// number of calibration tokens where it depends on them, then merged adapters.
+  private func candidates(
+    _ adapter: Adapter, _ base: (any TensorSource)?, _ calibrations: [Calibration]
+  ) throws -> [VerifyCandidate] {
+    let bar = ProgressBar("merging", isQuiet: common.quiet)
+    defer { bar.finish() }
+    var inputs = settings.inputs(base: base, allowsNonFinite: nonFinite.isAllowed, common)
+    inputs.progress = { try bar.update($0, of: $1) }
+    common.warn(try adapter.warningsOfOtherBase(inputs))
+    var found: [VerifyCandidate] = []
+    let requested: [String?] = methods.isEmpty && merged.isEmpty ? [nil] : methods
+    for method in requested {
+      let (chosen, _) = try MergeMethods.choose(
+        method, for: adapter, hasBase: base != nil, hasCalibration: !calibrations.isEmpty,
+        profile: settings.compat)
+      let isFitted = chosen.needsCalibration || settings.truncation != nil
+      for calibration in isFitted && !calibrations.isEmpty ? calibrations.map(Optional.some) : [nil]
+      {
+        inputs.calibration = calibration ?? calibrations.last
+        let merge = Merge(method: method, inputs: inputs, truncation: settings.truncation)
+        found.append(
+          try VerifyCandidate(
+            merge.decide(adapter), of: adapter, calibrationTokens: calibration?.inputs.tokens))
+      }
+    }
+    for path in merged {
+      let other = try Adapter(path: path, hdf5: .isolated)
+      guard other.structure == .plain else {
+        throw ValidationError("--merged takes a plain LoRA, and \(path) has shortcuts")
+      }
+      let decision = try Merge(
+        method: "none", inputs: MergeInputs(allowsNonFinite: nonFinite.isAllowed)
+      ).decide(other)
+      found.append(
+        VerifyCandidate(
+          candidate: try ReplayCandidate(name: path, lora: decision.lora, of: adapter)))
+    }
+    return found
+  }
+}
+
+/// A merge to measure, and what is known of it.
+struct VerifyCandidate {
+  let candidate: ReplayCandidate
+  var reason: String?
+  var calibrationTokens: Int?
+  /// What each block's fit says; empty for what was not merged here.
+  var merges: [BlockMerge] = []
+  var truncationErrors: [Double]?
+
+  init(candidate: ReplayCandidate) { self.candidate = candidate }
+
+  init(_ decision: Merge.Decision, of adapter: Adapter, calibrationTokens: Int?) throws {
+    candidate = try ReplayCandidate(
+      name: decision.method, lora: decision.lora, of: adapter, alpha: decision.blocks.map(\.alpha))
+    reason = decision.reason
+    merges = decision.blocks
+    truncationErrors = decision.truncationErrors
+    self.calibrationTokens = calibrationTokens
+  }
+
+  var warnings: [String] { [] }
+}
