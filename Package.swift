@@ -77,7 +77,8 @@ let package = Package(
     module(
       "FoldJobs",
       [
-        "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Merging", "Folding",
+        "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Activations", "Merging",
+        "Folding",
       ]),
     module("Comparing", ["Tensors", "ByteIO"]),
     .executableTarget(

@@ -4,6 +4,8 @@ public import Tensors
 public enum FoldJobError: DiagnosableError, Equatable {
   /// A merge is asked for, and the adapter is of a kind that has no links.
   case nothingToMerge(adapter: String, kinds: [String])
+  /// A plan of a fold that is fitted on captured inputs.
+  case calibratedPlan
   /// A task of a number that the job does not have.
   case noTask(found: Int, count: Int)
   /// Tasks of statistics that have not run, and a task that needs them.
@@ -28,7 +30,7 @@ public enum FoldJobError: DiagnosableError, Equatable {
   /// What was asked for.
   public var failureKind: FailureKind {
     switch self {
-    case .nothingToMerge, .noTask, .finishedBefore, .noUndo, .notInPlace, .noUndoAnyMore,
+    case .nothingToMerge, .calibratedPlan, .noTask, .finishedBefore, .noUndo, .notInPlace, .noUndoAnyMore,
       .undoExists:
       .usage
     case .notAPlan, .changedSince: .badData
@@ -45,7 +47,10 @@ public enum FoldJobError: DiagnosableError, Equatable {
     switch self {
     case .nothingToMerge(let adapter, let kinds):
       "\(adapter.escapedForTerminal): \(kinds.joined(separator: ", ")) has no links to merge and no "
-        + "rank to cut; leave out --method, --rank, --energy and what is stated of links"
+        + "rank to cut; leave out --method, --rank, --energy, --calibration and what is stated of links"
+    case .calibratedPlan:
+      "a plan does not go with --calibration: every task would fit anew, on other processors not to "
+        + "the same bits; merge first, then fold what that gives: resloratool merge … --calibration"
     case .noTask(let found, let count):
       "no task of that number (found \(found), expected 0 to \(count - 1))"
     case .missingStatistics(let tasks):

@@ -5,7 +5,8 @@ internal import Merging
 internal import Tensors
 
 extension FoldRequest {
-  /// The request as a plan file carries it: what is at its default is left out, paths as given.
+  /// The request as a plan file carries it and as a job is known by: what is at its default is left
+  /// out, paths as given. A plan file has no calibration (Folding §6.2).
   var json: JSONValue {
     var (truncate, seed): (JSONValue?, JSONValue?) = (nil, nil)
     switch truncation {
@@ -26,6 +27,7 @@ extension FoldRequest {
       "method": method.map(JSONValue.string),
       "compat": profile == .standard ? nil : .string(profile.rawValue),
       "truncation": truncate,
+      "calibration": calibration?.json,
       "windows": stated.windows.map(JSONValue.string),
       "topology": stated.topology.map(JSONValue.string),
       "root": stated.root.map { .string($0.rawValue) },
@@ -95,5 +97,14 @@ extension FoldRequest {
     recordsProvenance = read("provenance") { $0.bool } ?? true
     replacing = read("force") { $0.bool } ?? false
     guard isSound else { return nil }
+  }
+}
+
+extension FoldRequest.CalibrationChoice {
+  fileprivate var json: JSONValue {
+    .members([
+      "path": .string(path), "tokens": tokens.map(JSONValue.integer),
+      "penalty": penalty.map(JSONValue.double),
+    ])
   }
 }

@@ -35,6 +35,8 @@ public struct FoldRequest: Sendable, Equatable {
   public var profile = MergeInputs.Profile.standard
   /// How far ranks are cut.
   public var truncation: RankTruncation?
+  /// Captured inputs that merges and cuts of ranks are fitted on.
+  public var calibration: CalibrationChoice?
   /// What is stated beside the adapters.
   public var stated = Stated()
   /// The dtype of the output's tensors; nil keeps those of the base.
@@ -54,10 +56,27 @@ public struct FoldRequest: Sendable, Equatable {
   /// Whether an output that exists may be replaced.
   public var replacing = false
 
+  /// Captured inputs to fit on, and how.
+  public struct CalibrationChoice: Sendable, Equatable {
+    /// A file of activations.
+    public var path: String
+    /// How many tokens of it, the first ones; nil takes all.
+    public var tokens: Int?
+    /// See `Calibration.penalty`.
+    public var penalty: Double?
+
+    /// Names a file.
+    public init(path: String, tokens: Int? = nil, penalty: Double? = nil) {
+      self.path = path
+      self.tokens = tokens
+      self.penalty = penalty
+    }
+  }
+
   /// Whether anything is asked of a merge, or stated of links.
   var asksForMerge: Bool {
     method.map { $0 != "none" } ?? false || profile != .standard || truncation != nil
-      || stated != Stated()
+      || calibration != nil || stated != Stated()
   }
 
   /// The same with paths that mean the same from every folder, however they are spelled.
@@ -68,6 +87,7 @@ public struct FoldRequest: Sendable, Equatable {
     }
     result.base = Paths.absolute(base)
     result.output = Paths.absolute(output)
+    result.calibration?.path = calibration.map { Paths.absolute($0.path) } ?? ""
     result.stated.windows = stated.windows.map(Paths.absolute)
     result.stated.topology = stated.topology.map(Paths.absolute)
     return result

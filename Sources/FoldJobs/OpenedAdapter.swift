@@ -1,3 +1,4 @@
+internal import Activations
 public import Adapters
 internal import ByteIO
 internal import Folding
@@ -105,6 +106,11 @@ public struct OpenedAdapter: Sendable {
       base: base.source, profile: request.profile, allowsNonFinite: request.allowsNonFinite,
       threads: machine.threads)
     inputs.progress = machine.mergeProgress
+    inputs.calibration = try request.calibration.map { choice in
+      let file = try ActivationFile(path: choice.path, hdf5: machine.hdf5)
+      return Calibration(
+        try CapturedInputs(file, for: adapter, tokens: choice.tokens), penalty: choice.penalty)
+    }
     path = choice.path
     weight = choice.weight * request.scale
     // A method is for adapters with links; beside such a one, a plain LoRA is folded as it is.
@@ -112,6 +118,7 @@ public struct OpenedAdapter: Sendable {
     let merge = Merge(
       method: isPlainBesideOthers ? nil : request.method, inputs: inputs,
       truncation: request.truncation)
+    let mergeWarnings: [String]
     if let (stepwise, why) = try merge.stepwise(adapter), mayDefer,
       try !OpenedAdapter.isTied(adapter, base)
     {
@@ -123,18 +130,22 @@ public struct OpenedAdapter: Sendable {
       input = deferred.input(label: choice.path, weight: weight)
       (method, reason) = (WeightBasedMerge.name, why)
       needsWholeBase = false
+      mergeWarnings = []
     } else {
       let decision = try merge.decide(adapter)
       deferred = nil
       input = FoldInput(label: choice.path, updates: decision.lora.updates, weight: weight)
       (method, reason) = (decision.method, decision.reason)
-      needsWholeBase = method == WeightBasedMerge.name
+      mergeWarnings = decision.warnings
+      // A fit may be drawn towards bw, which takes statistics of all weights.
+      needsWholeBase = method == WeightBasedMerge.name || method == CalibratedMerge.name
+        || method == AutomaticMerge.name
     }
     format = adapter.format
     structure = adapter.structure
     kinds = ["LoRA"]
     notes = adapter.notes
-    warnings = try adapter.warningsOfOtherBase(inputs)
+    warnings = try adapter.warningsOfOtherBase(inputs) + mergeWarnings
     files = adapter.files
     digests = try OpenedAdapter.digests(of: adapter.files, machine)
     sidecars = try OpenedAdapter.sidecars(of: adapter.files, request, machine)
@@ -167,7 +178,10 @@ public struct OpenedAdapter: Sendable {
     var found = files.map(Paths.parent(of:)).uniqued.flatMap { folder in
       ["adapter_config.json", "reslora_config.json"].map { Paths.join(folder, $0) }
     }
-    for path in [request.stated.windows, request.stated.topology].compactMap({ $0 }) {
+    let stated = [
+      request.stated.windows, request.stated.topology, request.calibration?.path,
+    ]
+    for path in stated.compactMap({ $0 }) {
       found +=
         try Paths.kind(of: path) == .folder
         ? Paths.entries(of: path).map { Paths.join(path, $0) } : [path]

@@ -68,6 +68,7 @@ public struct PlanFile: Sendable {
   ///
   /// - Throws: `FileError`, `SystemError`.
   public static func write(_ job: FoldJob, to path: String, replacing: Bool) throws {
+    guard job.request.calibration == nil else { throw FoldJobError.calibratedPlan }
     let tasks = job.tasks
     let text = JSONValue.members([
       "format": .string(format),

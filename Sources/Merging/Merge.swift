@@ -32,6 +32,8 @@ public struct Merge: Sendable {
     public let profile: MergeInputs.Profile
     /// The figures of each block.
     public let blocks: [BlockFigures]
+    /// What a user should know of how far the result is to be trusted, a line each.
+    public let warnings: [String]
   }
 
   /// The figures of one merged block (Merging §5.4).
@@ -46,8 +48,12 @@ public struct Merge: Sendable {
     public let deltaNorm: Double
     /// `‖W + s B A‖`, where the base was given.
     public let foldedNorm: Double?
-    /// The relative error of the rank's truncation, where one was asked for.
-    public let truncationError: Double?
+    /// What the rank's truncation lost, where one was asked for.
+    public let truncation: TruncationLoss?
+    /// How the block was fitted on captured inputs; nil where it was not.
+    public let fit: BlockFit?
+    /// What each method tried would have cost, where several were.
+    public let trials: [MergeTrial]
   }
 
   /// What a merge decided, before figures are made of it.
@@ -60,8 +66,10 @@ public struct Merge: Sendable {
     public let reason: String?
     /// How each block's factors are combined, and the norms the method took on the way.
     public let blocks: [BlockMerge]
-    /// The relative error of each block's truncation, where one was asked for.
-    public let truncationErrors: [Double]?
+    /// What each block's truncation lost, where one was asked for.
+    public let truncations: [TruncationLoss]?
+    /// What a user should know of how far the result is to be trusted, a line each.
+    public let warnings: [String]
   }
 
   /// Merges an adapter without making figures of the result: no factor is read but by the method and
@@ -83,7 +91,7 @@ public struct Merge: Sendable {
     }
     return Decision(
       lora: truncated ?? merged, method: chosen.name, reason: reason, blocks: merges,
-      truncationErrors: truncated?.relativeErrors)
+      truncations: truncated?.losses, warnings: calibrationWarnings(adapter, chosen, merges))
   }
 
   /// The merge as one that can go along with a fold in a single pass over the base: that of `bw` in
@@ -123,17 +131,18 @@ public struct Merge: Sendable {
       return try lora.deltaNorm(of: index)
     }
     let known =
-      decision.truncationErrors == nil ? merges.map(\.foldedNorm) : merges.map { _ in nil }
+      decision.truncations == nil ? merges.map(\.foldedNorm) : merges.map { _ in nil }
     let foldedNorms = try foldedNorms(of: lora, known: known)
     let blocks = merges.indices.map { index in
       BlockFigures(
         alpha: merges[index].alpha, norm: merges[index].norm, rank: lora.blocks[index].rank,
         deltaNorm: deltaNorms[index], foldedNorm: foldedNorms[index],
-        truncationError: decision.truncationErrors?[index])
+        truncation: decision.truncations?[index], fit: merges[index].fit,
+        trials: merges[index].trials)
     }
     return Result(
       lora: lora, method: decision.method, reason: decision.reason, profile: inputs.profile,
-      blocks: blocks)
+      blocks: blocks, warnings: decision.warnings)
   }
 
   /// `‖W + Δ‖` of every block, by another pass over the base where a method did not tell.

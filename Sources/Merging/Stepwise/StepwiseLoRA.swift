@@ -63,8 +63,9 @@ extension WeightStatisticsCollector {
       blocks: merges.indices.map { block in
         Merge.BlockFigures(
           alpha: merges[block].alpha, norm: merges[block].norm, rank: lora.blocks[block].rank,
-          deltaNorm: deltaNorms[block], foldedNorm: merges[block].foldedNorm, truncationError: nil)
-      })
+          deltaNorm: deltaNorms[block], foldedNorm: merges[block].foldedNorm, truncation: nil,
+          fit: nil, trials: [])
+      }, warnings: [])
   }
 }
 

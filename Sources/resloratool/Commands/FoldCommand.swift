@@ -73,7 +73,7 @@ struct FoldCommand: ParsableCommand {
   private var statesSettings: Bool {
     let isMerging =
       merge.method != nil || merge.settings.compat != .standard || merge.settings.truncation != nil
-      || source.areGiven
+      || merge.settings.calibration.calibration != nil || source.areGiven
     return isMerging || fold.statesSettings || target.dtype != nil || nonFinite.isAllowed
   }
 
@@ -109,7 +109,9 @@ struct FoldCommand: ParsableCommand {
 
   /// Nothing that is written may be an input, or lie in the base's folder or the output.
   private func checkPaths(_ request: FoldRequest) throws {
-    let inputs = request.adapters.map(\.path) + [source.windows, source.topology]
+    let inputs =
+      request.adapters.map(\.path)
+      + [source.windows, source.topology, merge.settings.calibration.calibration]
     if !fold.isInPlace {
       try target.check(request.output, against: inputs + [request.base])
       if try Paths.kind(of: request.base) == .folder,
@@ -156,6 +158,7 @@ struct FoldCommand: ParsableCommand {
     request.method = merge.method
     request.profile = merge.settings.compat
     request.truncation = merge.settings.truncation
+    request.calibration = merge.settings.calibration.choice
     request.stated = source.requested
     request.dtype = target.dtype?.dtype
     request.rounding = fold.foldRounding

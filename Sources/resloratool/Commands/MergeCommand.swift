@@ -49,6 +49,7 @@ struct MergeCommand: ParsableCommand {
     try format.checkOutput(at: output, replacing: target.force)
     let result = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
+    common.warn(result.warnings)
     try Interruption.check()
     let file = try AdapterFileContent(
       result.lora, provenance: Provenance(baseModel: input.provenance.baseModel),

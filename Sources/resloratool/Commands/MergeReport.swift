@@ -40,9 +40,14 @@ struct MergeReport {
             "delta_norm": .double(figures.deltaNorm),
             "folded_norm": figures.foldedNorm.map(JSONValue.double),
             "norm": figures.norm.map(JSONValue.double),
-            "truncation_error": figures.truncationError.map(JSONValue.double),
+            "truncation_error": (figures.truncation?.relativeError).map(JSONValue.double),
+            "svd_truncation_error": (figures.truncation?.plainRelativeError)
+              .map(JSONValue.double),
+            "fit": figures.fit?.json,
+            "trials": figures.trials.isEmpty ? nil : .array(figures.trials.map(\.json)),
           ])
         }),
+      "warnings": .array(result.warnings.map(JSONValue.string)),
       "notes": .array(adapter.notes.map(JSONValue.string)),
     ])
   }
@@ -50,21 +55,73 @@ struct MergeReport {
   var text: String {
     var table = Table([
       ("block", .left), ("α", .left), ("rank", .right), ("f", .right), ("‖Δ‖", .right),
-      ("‖W + Δ‖", .right), ("rank error", .right),
+      ("‖W + Δ‖", .right), ("rank error", .right), ("by plain SVD", .right), ("method", .left),
+      ("λ", .right), ("expected error", .right), ("condition", .right),
     ])
     for (block, figures) in zip(adapter.blocks, result.blocks) {
       table.append([
         block.name.description, figures.alpha.map(Format.number).joined(separator: " "),
         "\(figures.rank)", figures.norm.map(Format.number) ?? "", Format.number(figures.deltaNorm),
         figures.foldedNorm.map(Format.number) ?? "",
-        figures.truncationError.map(Format.number) ?? "",
+        (figures.truncation?.relativeError).map(Format.number) ?? "",
+        (figures.truncation?.plainRelativeError).map(Format.number) ?? "",
+        figures.trials.first(where: \.isTaken)?.method ?? "",
+        (figures.fit?.penalty).map { $0.isFinite ? Format.number($0) : "∞" } ?? "",
+        (figures.fit?.crossValidatedError).map(Format.number) ?? "",
+        (figures.fit?.condition).map(Format.number) ?? "",
       ])
     }
+    let fits = result.blocks.compactMap(\.fit)
+    let fitted =
+      fits.first.map { fit in
+        "fitted on \(fit.tokens) tokens towards method \(fit.prior); λ in mean eigenvalues of G, "
+          + "expected error by cross-validation\n"
+      } ?? ""
     let end =
       isDryRun
       ? "would write \(output.escapedForTerminal) (\(Format.bytes(byteCount))); nothing was written"
       : "wrote \(output.escapedForTerminal) (\(Format.bytes(byteCount)))"
-    return "\(result.title)\n\n\(table.text)\n\(end)\n"
+    return "\(result.title)\n\n\(table.text)\n\(fitted)\(trials)\(end)\n"
+  }
+}
+
+extension MergeReport {
+  /// What the methods that were tried would have cost, where several were.
+  private var trials: String {
+    guard let methods = result.blocks.first?.trials.map(\.method), !methods.isEmpty else { return "" }
+    var table = Table(
+      [("error on tokens held back", .left)]
+        + methods.map { ($0, Table.Alignment.right) } + [("taken", .left)])
+    for (block, figures) in zip(adapter.blocks, result.blocks) {
+      table.append(
+        [block.name.description]
+          + figures.trials.map { $0.deltaError.map(Format.error) ?? "-" }
+          + [figures.trials.first(where: \.isTaken)?.method ?? ""])
+    }
+    return "\n\(table.text)\n"
+  }
+}
+
+extension BlockFit {
+  /// As `merge` and `verify` print it; an infinite λ is null.
+  var json: JSONValue {
+    .members([
+      "tokens": .integer(tokens),
+      "prior": .string(prior),
+      "lambda": .double(penalty),
+      "cross_validated_error": crossValidatedError.map(JSONValue.double) ?? .null,
+      "condition": condition.map(JSONValue.double) ?? .null,
+    ])
+  }
+}
+
+extension MergeTrial {
+  var json: JSONValue {
+    .members([
+      "method": .string(method),
+      "delta_error": deltaError.map(JSONValue.double) ?? .null,
+      "taken": .bool(isTaken),
+    ])
   }
 }
 

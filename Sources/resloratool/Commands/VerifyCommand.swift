@@ -122,7 +122,7 @@ struct VerifyCommand: ParsableCommand {
       let isFitted = chosen.needsCalibration || settings.truncation != nil
       for calibration in isFitted && !calibrations.isEmpty ? calibrations.map(Optional.some) : [nil]
       {
-        inputs.calibration = calibration ?? calibrations.last
+        inputs.calibration = calibration
         let merge = Merge(method: method, inputs: inputs, truncation: settings.truncation)
         found.append(
           try VerifyCandidate(
@@ -152,7 +152,8 @@ struct VerifyCandidate {
   var calibrationTokens: Int?
   /// What each block's fit says; empty for what was not merged here.
   var merges: [BlockMerge] = []
-  var truncationErrors: [Double]?
+  var truncations: [TruncationLoss]?
+  var warnings: [String] = []
 
   init(candidate: ReplayCandidate) { self.candidate = candidate }
 
@@ -161,9 +162,8 @@ struct VerifyCandidate {
       name: decision.method, lora: decision.lora, of: adapter, alpha: decision.blocks.map(\.alpha))
     reason = decision.reason
     merges = decision.blocks
-    truncationErrors = decision.truncationErrors
+    truncations = decision.truncations
+    warnings = decision.warnings
     self.calibrationTokens = calibrationTokens
   }
-
-  var warnings: [String] { [] }
 }

@@ -13,12 +13,21 @@ struct VerifyReport {
   let maxError: Double?
   let warnings: [String]
 
-  /// Whether no block is above what was allowed; an error that is not defined is.
-  var passes: Bool {
-    guard let maxError else { return true }
-    return measured.allSatisfy { _, result in
-      result.blocks.allSatisfy { ($0.foldedError ?? $0.deltaError ?? .infinity) <= maxError }
+  /// Whether no block is above what was allowed.
+  var passes: Bool { failing.isEmpty }
+
+  /// The blocks above what was allowed, and the merges that put them there.
+  private var failing: [(block: BlockReplay, method: String)] {
+    guard let maxError else { return [] }
+    return measured.flatMap { _, result in
+      result.blocks.filter { !(error(of: $0) ?? .infinity <= maxError) }
+        .map { ($0, result.name) }
     }
+  }
+
+  /// The error that counts: with folded weights that of merge and rounding together.
+  private func error(of block: BlockReplay) -> Double? {
+    block.storedError == nil ? block.deltaError : block.foldedError
   }
 
   var json: JSONValue {
@@ -48,7 +57,7 @@ struct VerifyReport {
       "mean_folded_error": result.mean(\.foldedError).map(JSONValue.double),
       "worst_block": result.worstBlock.map { .string($0.name.string) } ?? .null,
       "blocks": .array(
-        result.blocks.map { block in
+        result.blocks.enumerated().map { position, block in
           .members([
             "name": .string(block.name.string),
             "delta_error": number(block.deltaError),
@@ -59,6 +68,13 @@ struct VerifyReport {
             "oracle_alpha": number(block.oracleAlpha),
             "stored_error": block.storedError.map(JSONValue.double),
             "folded_error": block.foldedError.map(JSONValue.double),
+            "truncation_error": (candidate.truncations?[position].relativeError)
+              .map(JSONValue.double),
+            "svd_truncation_error": (candidate.truncations?[position].plainRelativeError)
+              .map(JSONValue.double),
+            "fit": candidate.merges.isEmpty ? nil : candidate.merges[position].fit?.json,
+            "trials": candidate.merges.isEmpty || candidate.merges[position].trials.isEmpty
+              ? nil : .array(candidate.merges[position].trials.map(\.json)),
           ])
         }),
     ])
@@ -69,7 +85,15 @@ struct VerifyReport {
   var text: String {
     let tokens = measured.first?.result.tokens ?? 0
     return "\(tokens) tokens of \(activations.escapedForTerminal)\n\n"
-      + (measured.count == 1 ? single(measured[0]) : comparison)
+      + (measured.count == 1 ? single(measured[0]) : means.text + "\n" + comparison.text) + verdict
+  }
+
+  private var verdict: String {
+    guard let maxError else { return "" }
+    return passes
+      ? "no block is above \(Format.number(maxError))\n"
+      : "above \(Format.number(maxError)): "
+        + failing.listed { "\($0.block.name) (\(text(error(of: $0.block))), \($0.method))" } + "\n"
   }
 
   private func single(_ entry: (candidate: VerifyCandidate, result: ReplayResult)) -> String {
@@ -78,57 +102,66 @@ struct VerifyReport {
       ("worst token", .right), ("cosine", .right), ("α", .left), ("best α", .right),
       ("stored error", .right), ("folded error", .right),
     ])
-    func text(_ value: Double?) -> String { value.map(Format.number) ?? "" }
     for block in entry.result.blocks {
       table.append([
-        block.name.description, text(block.deltaError), text(block.outputError),
-        text(block.maxTokenError), text(block.cosine),
-        block.alpha.map(Format.number).joined(separator: " "), text(block.oracleAlpha),
-        text(block.storedError), text(block.foldedError),
+        block.name.description, text(block.deltaError), text(block.outputError, or: ""),
+        text(block.maxTokenError), block.cosine.map(Format.number) ?? "-",
+        block.alpha.map(Format.number).joined(separator: " "),
+        block.oracleAlpha.map(Format.number) ?? "", text(block.storedError, or: ""),
+        text(block.foldedError, or: ""),
       ])
     }
-    return "\(title(entry.candidate, entry.result))\n\n\(table.text)\n\(summary(entry.result))\n"
+    let result = entry.result
+    let reason = entry.candidate.reason.map { " (\($0))" } ?? ""
+    let worst =
+      result.worstBlock.map { ", worst \(text($0.deltaError)) at \($0.name)" } ?? ""
+    return "method \(result.name.escapedForTerminal)\(reason)\n\n\(table.text)\n"
+      + "mean delta error \(text(result.meanDeltaError))\(worst)\n"
   }
 
-  private func title(_ candidate: VerifyCandidate, _ result: ReplayResult) -> String {
-    "method \(result.name)" + (candidate.reason.map { " (\($0))" } ?? "")
-  }
-
-  private func summary(_ result: ReplayResult) -> String {
-    let worst = result.worstBlock.map { block in
-      ", worst \(Format.number(block.deltaError ?? 0)) at \(block.name)"
-    }
-    return "mean delta error \(result.meanDeltaError.map(Format.number) ?? "undefined")"
-      + (worst ?? "")
-  }
-
-  private var comparison: String {
-    var means = Table([
+  /// One line for each merge.
+  private var means: Table {
+    var table = Table([
       ("method", .left), ("calibration tokens", .right), ("mean delta error", .right),
       ("mean output error", .right), ("worst delta error", .right), ("worst block", .left),
     ])
     for (candidate, result) in measured {
-      means.append([
+      table.append([
         result.name.escapedForTerminal, candidate.calibrationTokens.map { "\($0)" } ?? "",
-        result.meanDeltaError.map(Format.number) ?? "-",
-        result.meanOutputError.map(Format.number) ?? "",
-        result.worstBlock?.deltaError.map(Format.number) ?? "-",
-        result.worstBlock?.name.description ?? "",
+        text(result.meanDeltaError), text(result.meanOutputError, or: ""),
+        text(result.worstBlock?.deltaError), result.worstBlock?.name.description ?? "",
       ])
     }
-    var blocks = Table(
-      [("delta error of block", .left)]
-        + measured.map { candidate, result in
-          (
-            result.name.escapedForTerminal
-              + (candidate.calibrationTokens.map { " \($0)" } ?? ""), Table.Alignment.right
-          )
+    return table
+  }
+
+  /// The error of each block by each merge, of those that differ in calibration tokens alone the one
+  /// with the most.
+  private var comparison: Table {
+    var shown: [(candidate: VerifyCandidate, result: ReplayResult)] = []
+    for entry in measured {
+      if let tokens = entry.candidate.calibrationTokens,
+        let position = shown.firstIndex(where: {
+          $0.result.name == entry.result.name && $0.candidate.calibrationTokens != nil
         })
-    for position in adapter.blocks.indices {
-      blocks.append(
-        [adapter.blocks[position].name.description]
-          + measured.map { $0.result.blocks[position].deltaError.map(Format.number) ?? "-" })
+      {
+        if tokens > shown[position].candidate.calibrationTokens ?? 0 { shown[position] = entry }
+      } else {
+        shown.append(entry)
+      }
     }
-    return means.text + "\n" + blocks.text
+    var table = Table(
+      [("delta error of block", .left)]
+        + shown.map { ($0.result.name.escapedForTerminal, Table.Alignment.right) })
+    for position in adapter.blocks.indices {
+      table.append(
+        [adapter.blocks[position].name.description]
+          + shown.map { text($0.result.blocks[position].deltaError) })
+    }
+    return table
+  }
+
+  private func text(_ error: Double?, or none: String = "-") -> String {
+    error.map(Format.error) ?? none
   }
 }

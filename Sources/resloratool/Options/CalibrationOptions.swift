@@ -1,6 +1,7 @@
 import Activations
 import Adapters
 import ArgumentParser
+import FoldJobs
 import Merging
 
 /// Captured inputs to fit a merge on.
@@ -37,6 +38,13 @@ struct CalibrationOptions: ParsableArguments {
   func checkSingle() throws {
     guard tokens?.counts.count ?? 1 == 1 else {
       throw ValidationError("--calibration-tokens takes one number here; verify compares several")
+    }
+  }
+
+  /// What is asked for, for a fold.
+  var choice: FoldRequest.CalibrationChoice? {
+    calibration.map {
+      FoldRequest.CalibrationChoice(path: $0, tokens: tokens?.counts.first, penalty: penalty)
     }
   }
 

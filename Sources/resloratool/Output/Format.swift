@@ -10,6 +10,9 @@ enum Format {
     return fixed(value, decimals: max(0, 5 - exponent))
   }
 
+  /// A relative error; what is only rounding in float64 counts as 0.
+  static func error(_ value: Double) -> String { value < 1e-12 ? "0" : number(value) }
+
   /// A share as a percentage with one decimal.
   static func percent(_ share: Double) -> String { fixed(share * 100, decimals: 1) + " %" }
 

@@ -1,0 +1,33 @@
+internal import Activations
+internal import Adapters
+internal import Tensors
+
+extension Merge {
+  /// What to know of a fit: captured inputs that nothing was fitted on, too few tokens, and blocks
+  /// that it did not help.
+  func calibrationWarnings(
+    _ adapter: Adapter, _ method: any MergeMethod.Type, _ merges: [BlockMerge]
+  ) -> [String] {
+    if inputs.calibration != nil, !method.needsCalibration, truncation == nil {
+      return ["the calibration is not used: method \(method.name) is not fitted, and no rank is cut"]
+    }
+    let fitted = zip(adapter.blocks, merges).compactMap { block, merge in
+      merge.fit.map { (block: block, fit: $0) }
+    }
+    guard let first = fitted.first?.fit else { return [] }
+    var lines: [String] = []
+    let features = fitted.map(\.block.inFeatures).max() ?? 0
+    if first.tokens < features {
+      lines.append(
+        "fitted on \(first.tokens) tokens, fewer than the \(features) features of an input: the "
+          + "fewer there are, the nearer the result is to method \(first.prior)")
+    }
+    let left = fitted.filter { $0.fit.penalty == .infinity }
+    if !left.isEmpty {
+      lines.append(
+        "\(left.count) of \(fitted.count) blocks are left to method \(first.prior): no fit did better "
+          + "on tokens held out: " + left.listed { "'\($0.block.name)'" })
+    }
+    return lines
+  }
+}
