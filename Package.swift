@@ -34,7 +34,7 @@ let package = Package(
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
         "Adapters", "Activations", "Contents", "Merging", "Folding", "FoldJobs",
-        "Comparing",
+        "Comparing", "Reports",
       ]
     ),
   ],
@@ -78,11 +78,12 @@ let package = Package(
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Merging", "Folding",
       ]),
     module("Comparing", ["Tensors", "ByteIO"]),
+    module("Reports", ["Tensors", "ByteIO", "Adapters"]),
     .executableTarget(
       name: "resloratool",
       dependencies: [
         "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
-        "Contents", "Merging", "Folding", "FoldJobs", "Comparing",
+        "Contents", "Merging", "Folding", "FoldJobs", "Comparing", "Reports",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings
@@ -150,6 +151,7 @@ let package = Package(
         "TestSupport", "LoRATestSupport",
       ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
+    tests("ReportsTests", ["Reports", "Adapters", "ByteIO", "Tensors", "TestSupport"]),
     .testTarget(
       name: "CLITests",
       dependencies: [
