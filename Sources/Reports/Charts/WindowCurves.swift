@@ -29,7 +29,7 @@ struct WindowCurves: Sendable {
     }
     guard !families.isEmpty else { return nil }
     let shown = families.prefix(WindowCurves.maximumFamilies)
-    let panels = Markup("div", ["class": "panels"]) {
+    let panels = Markup("div", ["class": "panels pairs"]) {
       for family in shown {
         panel(family, "‖x‖", "input", \.input)
         panel(family, "‖A x‖", "projection", \.projection)

@@ -13,13 +13,18 @@ struct PageSection: Sendable {
     self.content = content()
   }
 
-  /// A section of figures; nil where there are none.
-  init?(_ anchor: String, _ title: String, figures: [PageFigure?], introduction: String? = nil) {
+  /// A section of figures, some of them side by side where there is room; nil where there are none.
+  init?(
+    _ anchor: String, _ title: String, figures: [PageFigure?] = [], side: [PageFigure?] = []
+  ) {
     let figures = figures.compactMap { $0 }
-    guard !figures.isEmpty else { return nil }
+    let side = side.compactMap { $0 }
+    guard !figures.isEmpty || !side.isEmpty else { return nil }
     self.init(anchor, title) {
-      if let introduction { Markup("p") { introduction } }
       for figure in figures { figure.markup }
+      if !side.isEmpty {
+        Markup("div", ["class": "side"]) { for figure in side { figure.markup } }
+      }
     }
   }
 

@@ -84,7 +84,10 @@ enum StyleSheet {
     figcaption{color:var(--muted);font-size:.88rem;margin-top:.6rem;max-width:80ch}
     .scroll{overflow-x:auto;overscroll-behavior-x:contain}
     .panels{display:grid;gap:22px 28px;
-    grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr))}
+    grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr))}
+    .pairs{grid-template-columns:repeat(auto-fit,minmax(max(min(100%,320px),42%),1fr))}
+    .side{display:flex;flex-wrap:wrap;gap:0 48px}
+    .side figure{min-width:0;max-width:100%}
     .panel{min-width:0;max-width:500px;break-inside:avoid}
     svg{display:block;overflow:visible;font:11px system-ui,-apple-system,"Segoe UI",Roboto,
     "Helvetica Neue",sans-serif}
@@ -144,7 +147,7 @@ enum StyleSheet {
       thead{display:table-header-group}
       .scroll{overflow:visible}
       .scroll svg{max-width:100%;height:auto}
-      .panels{grid-template-columns:1fr 1fr}
+      .panels,.pairs{grid-template-columns:1fr 1fr}
       svg{overflow:visible}
       table{width:100%;font-size:8pt}
       tbody th{max-width:none;min-width:0;font-size:7.5pt}

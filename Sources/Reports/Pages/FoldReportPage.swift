@@ -4,13 +4,15 @@ public struct FoldReportPage: Sendable {
   public var adapters: [FoldedAdapter]
   /// The base.
   public var base: String
-  /// Where the result was written, and its files.
+  /// Where the result was written.
   public var output: String
+  /// The files it is in.
   public var files: [String]
   /// The figures of everything that changed.
   public var weights: [Weight]
-  /// Tensors that were changed and copied.
+  /// Tensors that were changed.
   public var changedCount: Int
+  /// Tensors that were copied as they were, or converted.
   public var copiedCount: Int
   /// Bytes of tensors written.
   public var byteCount: Int
@@ -94,7 +96,7 @@ public struct FoldReportPage: Sendable {
       facts: facts,
       sections: [
         adapters.count > 1 ? PageSection("adapters", "Adapters") { adapterTable.markup } : nil,
-        PageSection("rounding", "What rounding lost", figures: rounding(grid)),
+        PageSection("rounding", "What rounding lost", side: rounding(grid)),
         PageSection("change", "What was added", figures: [change(grid)]),
         PageSection("table", "All numbers") { table.markup },
         files.count > 1

@@ -69,7 +69,7 @@ public struct MergeReportPage: Sendable {
     let grid = BlockGrid(blocks.map(\.name))
     let sections =
       [
-        PageSection("change", "What the merge adds", figures: maps(grid)),
+        PageSection("change", "What the merge adds", side: maps(grid)),
         PageSection("alpha", "Merge factors α", figures: [factors(grid)]),
       ] + adapter.sections(grid) + [PageSection("table", "All numbers") { table.markup }]
     return PageShell(

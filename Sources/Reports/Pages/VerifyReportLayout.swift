@@ -38,7 +38,7 @@ struct VerifyReportLayout: Sendable {
         comparison,
         PageSection(
           "calibration", "Error and calibration", figures: [calibration?.figure]),
-        PageSection("error", "Error of each block", figures: [panels()] + maps()),
+        PageSection("error", "Error of each block", figures: [panels()], side: maps()),
         PageSection("alpha", "Merge factors α", figures: [factors()]),
       ] + page.adapter.sections(grid)
       + [

@@ -3,6 +3,7 @@ import ArgumentParser
 import ByteIO
 import FoldJobs
 import Merging
+import Reports
 import Tensors
 
 /// `merge`: a ResLoRA adapter to a plain LoRA.
@@ -27,6 +28,7 @@ struct MergeCommand: ParsableCommand {
   @OptionGroup var output: OutputPathOption
   @OptionGroup var storage: FormatOption
   @OptionGroup var target: OutputOptions
+  @OptionGroup var page: ReportOptions
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
 
@@ -42,6 +44,9 @@ struct MergeCommand: ParsableCommand {
     try target.check(
       output, against: [adapter, self.base, source.windows, source.topology] + input.files)
     try format.checkOutput(at: output, replacing: target.force)
+    try page.check(
+      output: output,
+      against: [adapter, self.base, source.windows, source.topology] + input.files, target: target)
     let result = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
     try Interruption.check()
@@ -55,8 +60,14 @@ struct MergeCommand: ParsableCommand {
       defer { bar.finish() }
       try format.write(file, to: output, options: storage.writeOptions(target, common, bar))
     }
-    let report = MergeReport(
+    var report = MergeReport(
       input, result, output: output, byteCount: file.byteCount, isDryRun: target.isDryRun)
+    report.pagePath = page.path
+    if !target.isDryRun {
+      try page.write(
+        replacing: target.force, json: report.json, report.page(warnings: base?.warnings ?? []).html
+      )
+    }
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
   }
 
