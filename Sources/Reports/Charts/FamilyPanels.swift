@@ -5,14 +5,14 @@ struct FamilyPanels: Sendable {
     /// Its name, for the legend.
     let name: String
     let style: SeriesStyle
-    /// The JSON key of its numbers; those of a list are `alpha.0`, `alpha.1`, ….
+    /// The JSON key of its numbers.
     let key: String
     /// The position of the method in a comparison.
-    let run: Int?
+    var run: Int?
     /// The numbers of each block.
     let values: [[Double]]
-    /// Whether the keys of single numbers carry their position in a list.
-    let isList: Bool
+    /// Where they are from a list, the position of the first: their keys are `alpha.0`, `alpha.1`, ….
+    var first: Int?
     /// Whether points are joined.
     var isJoined = true
     /// Whether points are outlines.
@@ -30,6 +30,25 @@ struct FamilyPanels: Sendable {
 
   /// Panels that are drawn; what is beyond is in the table.
   static let maximumPanels = 24
+
+  /// The factors of mixes, a series for each distance to the predecessor, the farthest as one.
+  static func mix(_ factors: [[Double]]) -> [Series] {
+    let most = factors.map(\.count).max() ?? 0
+    let single = most <= 5 ? most : 4
+    let near = (0..<single).map { position in
+      Series(
+        name: "\(position + 1) before",
+        style: SeriesStyle(colour: position, marker: Marker.allCases[position]), key: "alpha",
+        values: factors.map { $0.count > position ? [$0[position]] : [] }, first: position)
+    }
+    guard most > single else { return near }
+    return near + [
+      Series(
+        name: "\(single + 1) to \(most) before",
+        style: SeriesStyle(colour: 5, marker: Marker.allCases[5]), key: "alpha",
+        values: factors.map { Array($0.dropFirst(single)) }, first: single, isJoined: false)
+    ]
+  }
 
   /// The panels as a figure; nil where there are no numbers.
   func figure(caption: String) -> PageFigure? {
@@ -94,17 +113,14 @@ struct FamilyPanels: Sendable {
   private func point(
     _ series: Series, _ block: Int, _ position: Int, _ value: Double, _ x: Double, _ area: PlotArea
   ) -> Markup {
-    let count = series.values[block].count
-    let figure = Figure(
-      block: names[block], key: series.isList ? "\(series.key).\(position)" : series.key,
-      value: value, run: series.run)
-    let which = series.isList && count > 1 ? " \(position + 1) of \(count)" : ""
-    // In a mix of several the nearest predecessor's is the strongest.
-    let faint = position == 0 ? "" : position == 1 ? " faint" : " fainter"
+    let key = series.first.map { "\(series.key).\($0 + position)" } ?? series.key
+    let figure = Figure(block: names[block], key: key, value: value, run: series.run)
+    let which =
+      series.values[block].count > 1 ? ", number \((series.first ?? 0) + position + 1)" : ""
     return series.style.marker.drawn(
       x, area.py(value),
       [
-        "class": "\(series.isHollow ? "hollow" : "point") \(series.style.style)\(faint)",
+        "class": "\(series.isHollow ? "hollow" : "point") \(series.style.style)",
         "data-mark": "",
       ] + figure.attributes,
       title: [names[block], "\(series.name)\(which): \(NumberText.full(value))"])

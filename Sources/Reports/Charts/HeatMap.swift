@@ -5,6 +5,8 @@
 struct HeatMap: Sendable {
   /// What the number is, for people.
   var title: String
+  /// More about it.
+  var explanation = ""
   /// Its JSON key.
   var key: String
   /// Whether it is a share, shown in percent.
@@ -37,14 +39,16 @@ struct HeatMap: Sendable {
   var figure: PageFigure {
     let left = grid.families.count - HeatMap.maximumRows
     let note = left > 0 ? " \(NumberText.count(left)) more rows are in the table." : ""
-    return PageFigure(drawing: drawing, caption: caption + note)
+    return PageFigure(drawing: drawing, caption: caption + note, title: title)
   }
 
   private var caption: String {
-    let logarithmic = scale.isLogarithmic ? ", logarithmic colours" : ""
-    return grid.isSequence
-      ? "\(title)\(logarithmic); blocks in their order, row by row."
-      : "\(title)\(logarithmic); a row for each kind of layer, a column for each layer."
+    let logarithmic = scale.isLogarithmic ? " Logarithmic colours." : ""
+    let places =
+      grid.isSequence
+      ? "Blocks in their order, row by row."
+      : "A row for each kind of block, a column for each layer."
+    return [explanation, places + logarithmic].filter { !$0.isEmpty }.joined(separator: " ")
   }
 
   private var drawing: Markup {
@@ -103,7 +107,7 @@ struct HeatMap: Sendable {
         let x = size.left + scale.share(tick.value) * width
         Drawing.line(x, y + 10, x, y + 14, "axis")
         Drawing.label(
-          isShare ? NumberText.percent(tick.value) : tick.label, x, y + 27, anchor: .middle)
+          isShare ? tick.percentLabel : tick.label, x, y + 27, anchor: .middle)
       }
     }
   }

@@ -62,7 +62,8 @@ struct HeatMapLayout: Sendable {
       y += HeatMapLayout.headHeight + Double(rows.count) * cellHeight + 6
     }
     self.bands = bands
-    width = max(left + Double(columnCount) * cellWidth, left + HeatMapLayout.legendWidth) + 24
+    // The last label of the legend stands half beyond it.
+    width = left + max(Double(columnCount) * cellWidth, HeatMapLayout.legendWidth + 18) + 4
     height = y + HeatMapLayout.legendHeight
   }
 

@@ -82,6 +82,6 @@ struct PlotArea: Sendable {
   }
 
   private func label(_ tick: Scale.Tick) -> String {
-    yIsShare ? NumberText.percent(tick.value) : tick.label
+    yIsShare ? tick.percentLabel : tick.label
   }
 }

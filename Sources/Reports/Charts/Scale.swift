@@ -20,6 +20,10 @@ struct Scale: Sendable, Equatable {
   struct Tick: Sendable, Equatable {
     let value: Double
     let label: String
+    /// The label of a share in percent.
+    var percentLabel: String {
+      value == 0 ? "0" : NumberText.full((value * 1e6).rounded() / 1e4) + " %"
+    }
   }
 
   /// A scale with round ends around finite numbers, others aside.

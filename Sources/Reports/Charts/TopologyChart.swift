@@ -7,7 +7,7 @@ struct TopologyChart: Sendable {
   /// What is drawn at most.
   static let maximumLanes = 40
   static let maximumDepth = 96
-  private static let laneHeight = 52.0
+  private static let laneHeight = 62.0
   private static let width = 880.0
 
   /// A block in the drawing.

@@ -9,6 +9,19 @@ struct Markup: Sendable {
   /// Text, escaped.
   init(text: String) { html = text.escapedForPage }
 
+  /// Text such as a path or a block's name, which may break after its separators.
+  init(breakable text: String) {
+    var html = ""
+    var part = ""
+    for scalar in text.unicodeScalars {
+      part.unicodeScalars.append(scalar)
+      guard "._/:-".unicodeScalars.contains(scalar) else { continue }
+      html += part.escapedForPage + "<wbr>"
+      part = ""
+    }
+    self.html = html + part.escapedForPage
+  }
+
   /// Lines of text, escaped: for tooltips, in which line breaks show.
   init(lines: [String]) {
     html = lines.filter { !$0.isEmpty }.map(\.escapedForPage).joined(separator: "\n")

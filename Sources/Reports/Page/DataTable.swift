@@ -42,7 +42,9 @@ struct DataTable: Sendable {
         Markup("tbody") {
           for row in rows {
             Markup("tr") {
-              Markup("th", ["scope": "row", "data-row": namesBlocks ? row.name : nil]) { row.name }
+              Markup("th", ["scope": "row", "data-row": namesBlocks ? row.name : nil]) {
+                Markup(breakable: row.name)
+              }
               for column in shown { DataTable.markup(row.cells[column - 1]) }
             }
           }
@@ -71,7 +73,9 @@ struct DataTable: Sendable {
 
   private static func markup(_ cell: Cell) -> Markup {
     switch cell {
-    case .text(let text): Markup("td") { text }
+    case .text(let text):
+      // Short names stay whole.
+      Markup("td") { text.columns > 48 ? Markup(breakable: text) : Markup(text: text) }
     case .integer(let number): Markup("td", ["class": "n"]) { NumberText.count(number) }
     case .figure(let figure): figure?.cell ?? Markup("td")
     case .markup(let content): Markup("td") { content }

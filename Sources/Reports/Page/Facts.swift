@@ -13,20 +13,26 @@ struct Facts: Sendable {
   mutating func add(_ name: String, _ value: String, detail: String? = nil) {
     facts.append(
       Fact(
-        name: name, value: Markup(text: value),
-        detail: detail.map { $0.isEmpty ? nil : Markup(text: $0) } ?? nil))
+        name: name, value: Markup(breakable: value), detail: detail.map(Markup.init(breakable:))))
   }
 
   /// Adds a number, and the block it is of.
   mutating func add(_ name: String, _ figure: Figure, detail: String? = nil) {
+    var figure = figure
+    figure.digits = 4
     facts.append(
       Fact(
-        name: name, value: figure.span, detail: (detail ?? figure.block).map(Markup.init(text:))))
+        name: name, value: figure.span,
+        detail: (detail ?? figure.block).map(Markup.init(breakable:))))
   }
 
   /// Adds the least and the greatest of several numbers.
   mutating func add(_ name: String, rangeOf figures: [Figure], detail: String? = nil) {
-    let finite = figures.filter(\.value.isFinite)
+    let finite = figures.filter(\.value.isFinite).map { figure in
+      var figure = figure
+      figure.digits = 3
+      return figure
+    }
     guard let least = finite.min(by: { $0.value < $1.value }),
       let most = finite.max(by: { $0.value < $1.value })
     else { return }

@@ -6,8 +6,10 @@ internal import ByteIO
 struct PageShell: Sendable {
   /// What was done: "merge".
   let command: String
-  /// The title.
+  /// The heading.
   let title: String
+  /// What it was done to, usually a path.
+  let subject: String
   /// The line below it.
   let subtitle: String
   /// What the reader should not overlook.
@@ -35,7 +37,7 @@ struct PageShell: Sendable {
         Markup("meta", ["name": "referrer", "content": "no-referrer"])
         Markup("meta", ["name": "generator", "content": source.program])
         Markup("link", ["rel": "icon", "href": "data:,"])
-        Markup("title") { title }
+        Markup("title") { "\(title): \(subject)" }
         Markup("style") { Markup(trusted: StyleSheet.text) }
       }
       Markup("body") {
@@ -55,6 +57,7 @@ struct PageShell: Sendable {
     Markup("header") {
       Markup("p", ["class": "eyebrow"]) { "resloratool \(command)" }
       Markup("h1") { title }
+      Markup("p", ["class": "subject"]) { Markup(breakable: subject) }
       Markup("p", ["class": "subtitle"]) { subtitle }
       Markup("nav", ["aria-label": "On this page"]) {
         for section in sections {

@@ -39,6 +39,8 @@ enum StyleSheet {
     h3{font-size:.9rem;font-weight:600;margin:0 0 .35rem;overflow-wrap:anywhere}
     p{margin:.4rem 0 .9rem;max-width:72ch;overflow-wrap:anywhere}
     .eyebrow{margin:0;color:var(--accent);font-size:.82rem;font-weight:600;letter-spacing:.04em}
+    .subject{margin:0 0 .3rem;max-width:none;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,
+    "DejaVu Sans Mono",monospace;font-size:.95rem}
     .subtitle{margin:0 0 1.1rem;color:var(--muted);font-size:1.05rem}
     nav{display:flex;flex-wrap:wrap;gap:.35rem 1.25rem;font-size:.9rem;
     padding:.7rem 0;border-block:1px solid var(--line)}
@@ -47,9 +49,8 @@ enum StyleSheet {
     :focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:3px}
     section{margin:clamp(36px,5vw,60px) 0 0}
     #summary{margin-top:1.6rem}
-    .facts{display:grid;gap:12px;margin:0;
-    grid-template-columns:repeat(auto-fill,minmax(min(100%,208px),1fr))}
-    .facts div{background:var(--surface);border-radius:10px;padding:14px 16px;min-width:0}
+    .facts{display:flex;flex-wrap:wrap;gap:12px;margin:0}
+    .facts div{flex:1 1 150px;background:var(--surface);border-radius:10px;padding:14px 16px;min-width:0}
     dt{color:var(--muted);font-size:.82rem}
     dd{margin:2px 0 0;font-size:1.2rem;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
     dd small{display:block;margin-top:3px;font-size:.8rem;font-weight:400;line-height:1.4;
@@ -70,24 +71,25 @@ enum StyleSheet {
     vertical-align:baseline}
     th:last-child,td:last-child{padding-right:0}
     thead th{color:var(--muted);font-weight:600;white-space:nowrap;vertical-align:bottom}
-    tbody th{font-weight:400;font-size:.8rem;min-width:15ch;max-width:56ch;
+    tbody th{font-weight:400;font-size:.8rem;min-width:22ch;max-width:56ch;
     overflow-wrap:anywhere}
     th.n,td.n{text-align:right;white-space:nowrap}
     tbody tr:hover{background:var(--surface)}
-    h3+.scroll{margin-bottom:28px}
+    .scroll+.scroll{margin-top:36px}
     footer{margin-top:64px;padding-bottom:48px;color:var(--muted);font-size:.85rem}
 
     """
 
   private static let charts = """
-    figure{margin:1rem 0 2.2rem}
+    figure{margin:.6rem 0 1.4rem}
     figcaption{color:var(--muted);font-size:.88rem;margin-top:.6rem;max-width:80ch}
     .scroll{overflow-x:auto;overscroll-behavior-x:contain}
     .panels{display:grid;gap:22px 28px;
     grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr))}
     .pairs{grid-template-columns:repeat(auto-fit,minmax(max(min(100%,320px),42%),1fr))}
-    .side{display:flex;flex-wrap:wrap;gap:0 48px}
+    .side{display:flex;flex-wrap:wrap;gap:8px 36px;align-items:flex-start}
     .side figure{min-width:0;max-width:100%}
+    .side figcaption{width:0;min-width:100%}
     .panel{min-width:0;max-width:500px;break-inside:avoid}
     svg{display:block;overflow:visible;font:11px system-ui,-apple-system,"Segoe UI",Roboto,
     "Helvetica Neue",sans-serif}
@@ -103,7 +105,6 @@ enum StyleSheet {
     .point{fill:currentColor;stroke:var(--page);stroke-width:1}
     .hollow{fill:none;stroke:currentColor;stroke-width:1.5}
     .fill{fill:currentColor}
-    .faint{opacity:.7}.fainter{opacity:.45}
     .link{fill:none;stroke:var(--muted);stroke-width:1.4}
     .node{fill:var(--page);stroke:var(--s0);stroke-width:1.6}
     .node.root{fill:var(--s0)}

@@ -1,3 +1,5 @@
+internal import ByteIO
+
 /// A page about a fold: what became of every delta in the stored weights.
 public struct FoldReportPage: Sendable {
   /// The adapters that were folded.
@@ -92,12 +94,12 @@ public struct FoldReportPage: Sendable {
   public func html(_ source: ReportSource) -> String {
     let grid = BlockGrid(weights.map(\.weight))
     return PageShell(
-      command: "fold", title: title, subtitle: subtitle, warnings: warnings, notes: notes,
+      command: "fold", title: title, subject: subject, subtitle: subtitle, warnings: warnings,
+      notes: notes,
       facts: facts,
       sections: [
         adapters.count > 1 ? PageSection("adapters", "Adapters") { adapterTable.markup } : nil,
-        PageSection("rounding", "What rounding lost", side: rounding(grid)),
-        PageSection("change", "What was added", figures: [change(grid)]),
+        PageSection("change", "What became of the deltas", side: maps(grid)),
         PageSection("table", "All numbers") { table.markup },
         files.count > 1
           ? PageSection("files", "Files") {
@@ -108,9 +110,11 @@ public struct FoldReportPage: Sendable {
   }
 
   private var title: String {
-    adapters.count == 1
-      ? "\(adapters[0].label) folded into \(base)"
-      : "\(NumberText.count(adapters.count, "adapter")) folded into \(base)"
+    "Folded into \(Paths.name(of: base))"
+  }
+
+  private var subject: String {
+    adapters.map(\.label).joined(separator: " + ")
   }
 
   private var subtitle: String {
@@ -144,30 +148,27 @@ public struct FoldReportPage: Sendable {
     figures.filter(\.value.isFinite).max { $0.value < $1.value }
   }
 
-  private func rounding(_ grid: BlockGrid) -> [PageFigure?] {
+  private func maps(_ grid: BlockGrid) -> [PageFigure] {
     guard !weights.isEmpty else { return [] }
+    func map(
+      _ title: String, _ explanation: String, _ key: String, isShare: Bool = false,
+      _ value: (Weight) -> Double
+    ) -> PageFigure {
+      HeatMap(
+        title: title, explanation: explanation, key: key, isShare: isShare,
+        names: weights.map(\.weight), values: weights.map(value), grid: grid,
+        scale: HeatMap.scale(of: weights.map(value))
+      ).figure
+    }
     return [
-      HeatMap(
-        title: "Share of elements that did not change though their delta is not zero",
-        key: "unchanged_share", isShare: true, names: weights.map(\.weight),
-        values: weights.map(\.unchangedShare), grid: grid,
-        scale: HeatMap.scale(of: weights.map(\.unchangedShare))
-      ).figure,
-      HeatMap(
-        title: "Realised error, ‖(W′ − W) − Δ‖ / ‖Δ‖", key: "realised_error",
-        names: weights.map(\.weight), values: weights.map(\.realisedError), grid: grid,
-        scale: HeatMap.scale(of: weights.map(\.realisedError))
-      ).figure,
+      map(
+        "Unchanged elements", "The share that did not change though their delta is not zero.",
+        "unchanged_share", isShare: true, \.unchangedShare),
+      map(
+        "Realised error", "‖(W′ − W) − Δ‖ / ‖Δ‖ of the weight as it is stored.", "realised_error",
+        \.realisedError),
+      map("‖Δ‖", "The norm of the sum of all deltas.", "delta_norm", \.deltaNorm),
     ]
-  }
-
-  private func change(_ grid: BlockGrid) -> PageFigure? {
-    guard !weights.isEmpty else { return nil }
-    return HeatMap(
-      title: "‖Δ‖ of the sum of all deltas", key: "delta_norm", names: weights.map(\.weight),
-      values: weights.map(\.deltaNorm), grid: grid,
-      scale: HeatMap.scale(of: weights.map(\.deltaNorm))
-    ).figure
   }
 
   private var adapterTable: DataTable {

@@ -73,7 +73,7 @@ public struct MergeReportPage: Sendable {
         PageSection("alpha", "Merge factors α", figures: [factors(grid)]),
       ] + adapter.sections(grid) + [PageSection("table", "All numbers") { table.markup }]
     return PageShell(
-      command: "merge", title: "\(adapter.label) merged by \(method)",
+      command: "merge", title: "Merged by \(method)", subject: adapter.label,
       subtitle: subtitle, warnings: warnings, notes: adapter.notes, facts: facts(grid),
       sections: sections, source: source
     ).html
@@ -112,32 +112,37 @@ public struct MergeReportPage: Sendable {
   }
 
   private func maps(_ grid: BlockGrid) -> [PageFigure?] {
-    func map(_ title: String, _ key: String, _ values: [Double?]) -> PageFigure? {
+    func map(
+      _ title: String, _ explanation: String, _ key: String, _ value: (Block) -> Double?
+    ) -> PageFigure? {
+      let values = blocks.map(value)
       guard values.contains(where: { $0 != nil }) else { return nil }
       return HeatMap(
-        title: title, key: key, names: blocks.map(\.name), values: values, grid: grid,
-        scale: HeatMap.scale(of: values)
+        title: title, explanation: explanation, key: key, names: blocks.map(\.name),
+        values: values, grid: grid, scale: HeatMap.scale(of: values)
       ).figure
     }
     return [
-      map("‖Δ‖ that the merged block adds to its weight", "delta_norm", blocks.map(\.deltaNorm)),
-      map("Relative error of the cut rank", "truncation_error", blocks.map(\.truncationError)),
-      map("‖W + Δ‖ of the merged weight", "folded_norm", blocks.map(\.foldedNorm)),
+      map("‖Δ‖", "The norm of what the block adds to its weight.", "delta_norm", \.deltaNorm),
+      map(
+        "Error of the cut rank", "Relative to ‖Δ‖ before the cut.", "truncation_error",
+        \.truncationError),
+      map("‖W + Δ‖", "The norm of the merged weight.", "folded_norm", \.foldedNorm),
     ]
   }
 
   private func factors(_ grid: BlockGrid) -> PageFigure? {
     let isMix = blocks.contains { $0.alpha.count > 1 }
-    let series = FamilyPanels.Series(
-      name: "α", style: .only, key: "alpha", run: nil, values: blocks.map(\.alpha), isList: true,
-      isJoined: !isMix)
-    let caption =
-      isMix
-      ? "The factors of the mix of each block, the nearest predecessor's the strongest."
-      : "The merge factor of each block."
     return FamilyPanels(
-      title: "α", names: blocks.map(\.name), grid: grid, series: [series], fromZero: false
-    ).figure(caption: caption)
+      title: "α", names: blocks.map(\.name), grid: grid,
+      series: isMix
+        ? FamilyPanels.mix(blocks.map(\.alpha))
+        : [.init(name: "α", style: .only, key: "alpha", values: blocks.map(\.alpha), first: 0)],
+      fromZero: false
+    ).figure(
+      caption: isMix
+        ? "The factors by which each block mixes its predecessors' projections into its own."
+        : "The merge factor of each block.")
   }
 
   private var table: DataTable {

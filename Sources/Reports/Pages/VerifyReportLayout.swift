@@ -47,15 +47,14 @@ struct VerifyReportLayout: Sendable {
         }
       ]
     return PageShell(
-      command: "verify", title: title,
+      command: "verify", title: title, subject: page.adapter.label,
       subtitle: "\(page.adapter.format), \(page.adapter.structureTitle)", warnings: page.warnings,
       notes: page.adapter.notes, facts: facts, sections: sections, source: source)
   }
 
   private var title: String {
     page.methods.count == 1
-      ? "What merging \(page.adapter.label) by \(page.methods[0].name) costs"
-      : "What merging \(page.adapter.label) costs"
+      ? "What merging by \(page.methods[0].name) costs" : "What merging costs, method by method"
   }
 
   // MARK: Summary
@@ -88,8 +87,8 @@ struct VerifyReportLayout: Sendable {
     }
     facts.add(
       "Measured on", NumberText.count(page.tokens, "token"), detail: page.activations)
-    facts.add("Blocks", NumberText.count(names.count), detail: nil)
-    if let base = page.base { facts.add("Base", base) }
+    facts.add(
+      "Blocks", NumberText.count(names.count), detail: page.base.map { "of \($0)" })
     return facts
   }
 
@@ -172,7 +171,7 @@ struct VerifyReportLayout: Sendable {
     let series = shown.map { run in
       FamilyPanels.Series(
         name: labels[run], style: styles[run], key: "delta_error", run: run,
-        values: values(run) { $0.deltaError }.map { $0.map { [$0] } ?? [] }, isList: false)
+        values: values(run) { $0.deltaError }.map { $0.map { [$0] } ?? [] })
     }
     let note = isReduced ? " Of each method the run with most calibration tokens." : ""
     return FamilyPanels(
@@ -186,7 +185,8 @@ struct VerifyReportLayout: Sendable {
     let scale = HeatMap.scale(of: all.flatMap { $0 })
     return zip(shown, all).map { run, values in
       HeatMap(
-        title: "Relative error of the low-rank term, \(labels[run])", key: "delta_error", run: run,
+        title: "Merged by \(labels[run])", explanation: "Relative error of the low-rank term.",
+        key: "delta_error", run: run,
         names: names, values: values, grid: grid, scale: scale
       ).figure
     }
@@ -200,7 +200,7 @@ struct VerifyReportLayout: Sendable {
       series.append(
         FamilyPanels.Series(
           name: labels[run], style: styles[run], key: "alpha", run: run, values: values,
-          isList: true, isJoined: !values.contains { $0.count > 1 }))
+          first: 0, isJoined: !values.contains { $0.count > 1 }))
     }
     guard !series.isEmpty else { return nil }
     let oracles = page.methods.indices.map { values($0) { $0.oracleAlpha } }
@@ -208,7 +208,7 @@ struct VerifyReportLayout: Sendable {
       series.append(
         FamilyPanels.Series(
           name: "oracle", style: .oracle, key: "oracle_alpha", run: run,
-          values: oracles[run].map { $0.map { [$0] } ?? [] }, isList: false, isJoined: false,
+          values: oracles[run].map { $0.map { [$0] } ?? [] }, isJoined: false,
           isHollow: true))
     }
     return FamilyPanels(
