@@ -34,7 +34,7 @@ let package = Package(
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
         "Adapters", "Activations", "Contents", "LinearAlgebra", "Replaying", "Merging", "Folding",
-        "FoldJobs", "Comparing",
+        "FoldJobs", "Comparing", "Reports",
       ]
     ),
   ],
@@ -81,11 +81,12 @@ let package = Package(
         "Folding",
       ]),
     module("Comparing", ["Tensors", "ByteIO"]),
+    module("Reports", ["Tensors", "ByteIO", "Adapters"]),
     .executableTarget(
       name: "resloratool",
       dependencies: [
         "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
-        "Contents", "Replaying", "Merging", "Folding", "FoldJobs", "Comparing",
+        "Contents", "Replaying", "Merging", "Folding", "FoldJobs", "Comparing", "Reports",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings
@@ -161,6 +162,7 @@ let package = Package(
         "TestSupport", "LoRATestSupport",
       ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
+    tests("ReportsTests", ["Reports", "Adapters", "ByteIO", "Tensors", "TestSupport"]),
     .testTarget(
       name: "CLITests",
       dependencies: [

@@ -90,10 +90,10 @@ extension SymmetricPair {
   package func condition(norm: Double) throws(LinearAlgebraError) -> Double {
     var (n, lda) = (rl_lapack_int(size), rl_lapack_int(stride))
     var (norm, reciprocal, info) = (norm, 0.0, rl_lapack_int(0))
-    var work = [Double](repeating: 0, count: 3 * size)
+    let work = AlignedBuffer(byteCount: 8 * 3 * size)
     var integers = [rl_lapack_int](repeating: 0, count: size)
     blas.routines.dpocon(
-      "L", &n, element(.lower, 0, 0), &lda, &norm, &reciprocal, &work, &integers, &info)
+      "L", &n, element(.lower, 0, 0), &lda, &norm, &reciprocal, work.elements(), &integers, &info)
     guard info == 0 else { throw .routine("dpocon", code: Int(info)) }
     return 1 / reciprocal
   }

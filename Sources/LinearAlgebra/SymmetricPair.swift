@@ -22,6 +22,7 @@ package final class SymmetricPair: @unchecked Sendable {
   static let edge = 512
 
   let blas: BLAS
+  private let memory: AlignedBuffer
   private let store: UnsafeMutablePointer<Double>
 
   /// Two matrices of zeros.
@@ -30,11 +31,11 @@ package final class SymmetricPair: @unchecked Sendable {
   package init(size: Int) throws(LinearAlgebraError) {
     blas = try BLAS.load()
     self.size = size
-    store = .allocate(capacity: size * (size + 1))
+    // Some routines treat memory that is aligned in another way to other bits.
+    memory = AlignedBuffer(byteCount: 8 * size * (size + 1))
+    store = memory.elements()
     store.initialize(repeating: 0, count: size * (size + 1))
   }
-
-  deinit { store.deallocate() }
 
   /// Elements from one column to the next.
   var stride: Int { size + 1 }

@@ -54,7 +54,7 @@ extension String {
 
 extension Unicode.Scalar {
   /// Controls, separators and the characters that change the direction of text.
-  fileprivate var steersTerminal: Bool {
+  package var steersTerminal: Bool {
     switch value {
     case 0..<0x20, 0x7f..<0xa0, 0x61c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069: true
     default: false

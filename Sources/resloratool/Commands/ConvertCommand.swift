@@ -39,7 +39,7 @@ struct ConvertCommand: ParsableCommand {
   func run() throws {
     try FoldJob.checkNotPending([input] + [base].compactMap { $0 })
     let content = try PathContent(path: input, overrides: source.overrides(), hdf5: .isolated)
-    try target.check(
+    try OutputOptions.check(
       output, against: [input, base, source.windows, source.topology] + content.files)
     let bar = ProgressBar("converting", isQuiet: common.quiet)
     defer { bar.finish() }

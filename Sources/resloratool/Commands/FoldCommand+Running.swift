@@ -2,6 +2,7 @@ import Adapters
 import ByteIO
 import FoldJobs
 import Folding
+import Reports
 import Tensors
 
 /// What `fold` does beside a plain fold: in place, back, and by a plan.
@@ -43,7 +44,7 @@ extension FoldCommand {
   /// The base out of what was folded.
   func takeBack(_ undo: String, _ start: ContinuousClock.Instant) throws {
     guard let into, let path = output.path else { preconditionFailure("validated") }
-    try target.check(path, against: [into, undo])
+    try OutputOptions.check(path, against: [into, undo])
     try FoldJob.checkNotPending([into])
     let job = try UnfoldJob(undo: undo, folded: into)
     try job.check(output: path, replacing: target.force)
@@ -61,6 +62,7 @@ extension FoldCommand {
   /// One task of a plan, or its end.
   func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
     try FoldJob.checkNotPending([file.request.base])
+    try checkPage(file.request)
     let job = try open { try file.job(on: $0) }
     if let task = plan.task {
       let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
@@ -69,6 +71,7 @@ extension FoldCommand {
         .members(["task": .integer(task), "was_done_before": .bool(!isNew)]), text)
     }
     var report = FoldCommandReport(job, threads: common.threadCount, undoPath: nil)
+    report.pagePath = page.path
     report.result = try job.finish()
     try finish(&report, start)
   }
@@ -78,6 +81,11 @@ extension FoldCommand {
   ) throws {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     common.warn(report.warnings)
+    if let written = report.page {
+      try page.write(
+        replacing: report.job.request.replacing || report.isResumed, json: report.json,
+        written.html)
+    }
     try common.print(report.json, report.text)
   }
 }

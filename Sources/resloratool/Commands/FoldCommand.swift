@@ -29,11 +29,15 @@ struct FoldCommand: ParsableCommand {
   @OptionGroup var source: AdapterOptions
   @OptionGroup var output: OutputPathOption
   @OptionGroup var target: OutputOptions
+  @OptionGroup var page: ReportOptions
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     if output.path?.isEmpty ?? false { throw ValidationError("-o must not be empty") }
+    if page.path != nil, fold.undoFrom != nil || plan.out != nil || plan.task != nil {
+      throw ValidationError("--html writes about a fold: it goes with the fold itself or --finish")
+    }
     if fold.isInPlace {
       guard fold.undoFrom == nil else {
         throw ValidationError("--undo-from writes the base to -o BASE, not in place")
@@ -86,12 +90,14 @@ struct FoldCommand: ParsableCommand {
     // A fold in place that was interrupted is gone on with; its undo file is complete.
     let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
     if !isResumed { try FoldJob.checkNotPending([request.base]) }
+    try checkPage(request, isResumed: isResumed)
     let job = try open { try FoldJob(request, on: $0) }
-    try target.check(request.output, against: job.adapters.flatMap(\.files))
+    try OutputOptions.check(request.output, against: job.adapters.flatMap(\.files))
     if fold.isInPlace { try job.checkInPlace() } else { try job.checkOutput() }
     if let undo = fold.undo { try job.checkUndo(undo, inPlace: fold.isInPlace, isResumed) }
     common.warn(job.warnings)
     var report = FoldCommandReport(job, threads: common.threadCount, undoPath: fold.undo)
+    report.pagePath = page.path
     report.isInPlace = fold.isInPlace
     report.isResumed = isResumed
     if let path = plan.out {
@@ -107,13 +113,23 @@ struct FoldCommand: ParsableCommand {
     try finish(&report, start)
   }
 
+  /// The page is none of the paths a fold has to do with; a fold in place that was interrupted may
+  /// have written it.
+  func checkPage(_ request: FoldRequest, isResumed: Bool = false) throws {
+    let stated = [request.stated.windows, request.stated.topology, fold.undo, plan.plan]
+    try page.check(
+      output: request.output,
+      against: request.adapters.map(\.path) + [request.base, request.calibration?.path] + stated,
+      replacing: request.replacing || isResumed)
+  }
+
   /// Nothing that is written may be an input, or lie in the base's folder or the output.
   private func checkPaths(_ request: FoldRequest) throws {
     let inputs =
       request.adapters.map(\.path)
       + [source.windows, source.topology, merge.settings.calibration.calibration]
     if !fold.isInPlace {
-      try target.check(request.output, against: inputs + [request.base])
+      try OutputOptions.check(request.output, against: inputs + [request.base])
       if try Paths.kind(of: request.base) == .folder,
         Paths.isInside(request.output, request.base)
       {
@@ -121,7 +137,7 @@ struct FoldCommand: ParsableCommand {
       }
     }
     for path in [fold.undo, plan.out].compactMap({ $0 }) {
-      try target.check(path, against: inputs + [request.base])
+      try OutputOptions.check(path, against: inputs + [request.base])
       guard fold.isInPlace || Paths.absolute(path) != Paths.absolute(request.output) else {
         throw FileError.outputIsInput(path: path, input: request.output)
       }

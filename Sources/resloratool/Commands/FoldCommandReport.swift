@@ -19,7 +19,10 @@ struct FoldCommandReport {
   /// Whether a fold in place that was interrupted is gone on with.
   var isResumed = false
 
-  private let job: FoldJob
+  /// The page about the result, where one is written.
+  var pagePath: String?
+
+  let job: FoldJob
   private let threads: Int
   private let undoPath: String?
 
@@ -74,6 +77,7 @@ struct FoldCommandReport {
       "bytes_planned": .integer(job.byteCount),
       "bytes_read": .integer(job.bytesRead),
       "in_place": .bool(isInPlace),
+      "html": pagePath.map(JSONValue.string),
       "undo": result == nil ? nil : undoPath.map(JSONValue.string),
       "plan": planPath.map(JSONValue.string),
       "tasks": planPath.map { _ in .integer(job.tasks.count) },
@@ -124,6 +128,10 @@ struct FoldCommandReport {
   }
 
   var text: String {
+    outcome + ReportOptions.text(pagePath, isDryRun: result == nil)
+  }
+
+  private var outcome: String {
     var lines = ""
     for (adapter, match) in zip(job.adapters, plan.matches) {
       lines += title(adapter, match) + "\n"

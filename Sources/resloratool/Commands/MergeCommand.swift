@@ -3,6 +3,7 @@ import ArgumentParser
 import ByteIO
 import FoldJobs
 import Merging
+import Reports
 import Tensors
 
 /// `merge`: a ResLoRA adapter to a plain LoRA.
@@ -27,6 +28,7 @@ struct MergeCommand: ParsableCommand {
   @OptionGroup var output: OutputPathOption
   @OptionGroup var storage: FormatOption
   @OptionGroup var target: OutputOptions
+  @OptionGroup var page: ReportOptions
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
 
@@ -41,12 +43,13 @@ struct MergeCommand: ParsableCommand {
       profile: merge.settings.compat)
     let (output, format) = try destination(method.name)
     try storage.checkCompression(for: format)
-    try target.check(
-      output, against: [
-        adapter, self.base, source.windows, source.topology,
-        merge.settings.calibration.calibration,
-      ] + input.files)
+    let inputs =
+      [
+        adapter, self.base, source.windows, source.topology, merge.settings.calibration.calibration,
+      ] + input.files
+    try OutputOptions.check(output, against: inputs)
     try format.checkOutput(at: output, replacing: target.force)
+    try page.check(output: output, against: inputs, replacing: target.force)
     let result = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
     common.warn(result.warnings)
@@ -61,8 +64,14 @@ struct MergeCommand: ParsableCommand {
       defer { bar.finish() }
       try format.write(file, to: output, options: storage.writeOptions(target, common, bar))
     }
-    let report = MergeReport(
+    var report = MergeReport(
       input, result, output: output, byteCount: file.byteCount, isDryRun: target.isDryRun)
+    report.pagePath = page.path
+    if !target.isDryRun {
+      try page.write(
+        replacing: target.force, json: report.json, report.page(warnings: (base?.warnings ?? []) + result.warnings).html
+      )
+    }
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
   }
 

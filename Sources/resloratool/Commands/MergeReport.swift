@@ -5,11 +5,13 @@ import Tensors
 
 /// What `merge` tells of its result.
 struct MergeReport {
-  private let adapter: Adapter
-  private let result: Merge.Result
-  private let output: String
+  let adapter: Adapter
+  let result: Merge.Result
+  let output: String
   /// The size of the tensors written.
-  private let byteCount: Int
+  let byteCount: Int
+  /// The page about the result, where one is written.
+  var pagePath: String?
   private let isDryRun: Bool
 
   init(
@@ -48,6 +50,7 @@ struct MergeReport {
           ])
         }),
       "warnings": .array(result.warnings.map(JSONValue.string)),
+      "html": pagePath.map(JSONValue.string),
       "notes": .array(adapter.notes.map(JSONValue.string)),
     ])
   }
@@ -82,6 +85,7 @@ struct MergeReport {
       ? "would write \(output.escapedForTerminal) (\(Format.bytes(byteCount))); nothing was written"
       : "wrote \(output.escapedForTerminal) (\(Format.bytes(byteCount)))"
     return "\(result.title)\n\n\(table.text)\n\(fitted)\(trials)\(end)\n"
+      + ReportOptions.text(pagePath, isDryRun: isDryRun)
   }
 }
 

@@ -5,6 +5,7 @@ import ByteIO
 import FoldJobs
 import Merging
 import Replaying
+import Reports
 import Tensors
 
 /// `verify`: what merges cost on captured inputs.
@@ -56,6 +57,10 @@ struct VerifyCommand: ParsableCommand {
       "Exit with 1 if a block's delta error is above this.", valueName: "error"))
   var maxError: Double?
 
+  @Flag(help: "Replace a page that exists.")
+  var force = false
+
+  @OptionGroup var page: ReportOptions
   @OptionGroup var settings: MergeSettings
   @OptionGroup var source: AdapterOptions
   @OptionGroup var nonFinite: NonFiniteOptions
@@ -75,6 +80,12 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     try FoldJob.checkNotPending([adapter] + ([base, folded] + merged).compactMap { $0 })
     let input = try Adapter(path: adapter, overrides: source.overrides(), hdf5: .isolated)
+    try page.check(
+      output: nil,
+      against: [
+        adapter, activations, self.base, folded, source.windows, source.topology,
+        settings.calibration.calibration,
+      ] + merged + input.files, replacing: force)
     let base = try base.map { try BaseCheckpoint(path: $0) }
     common.warn(base?.warnings ?? [])
     let folded = try folded.map { try BaseCheckpoint(path: $0) }
@@ -96,9 +107,11 @@ struct VerifyCommand: ParsableCommand {
     let results = try replay.run(candidates.map(\.candidate))
     bar.finish()
     let report = VerifyReport(
-      adapter: input, path: adapter, activations: activations,
-      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings)
+      adapter: input, path: adapter, activations: activations, base: self.base,
+      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings,
+      pagePath: page.path)
     common.warn(warnings)
+    try page.write(replacing: force, json: report.json, report.page.html)
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
     if !report.passes { throw ExitCode(ExitStatus.checkFailed) }
   }

@@ -9,9 +9,11 @@ struct VerifyReport {
   let adapter: Adapter
   let path: String
   let activations: String
+  let base: String?
   let measured: [(candidate: VerifyCandidate, result: ReplayResult)]
   let maxError: Double?
   let warnings: [String]
+  let pagePath: String?
 
   /// Whether no block is above what was allowed.
   var passes: Bool { failing.isEmpty }
@@ -39,6 +41,7 @@ struct VerifyReport {
       "methods": .array(measured.map { .object(object($0.candidate, $0.result)) }),
       "max_error": maxError.map(JSONValue.double),
       "passed": .bool(passes),
+      "html": pagePath.map(JSONValue.string),
       "warnings": .array(warnings.map(JSONValue.string)),
       "notes": .array(adapter.notes.map(JSONValue.string)),
     ])
@@ -86,6 +89,7 @@ struct VerifyReport {
     let tokens = measured.first?.result.tokens ?? 0
     return "\(tokens) tokens of \(activations.escapedForTerminal)\n\n"
       + (measured.count == 1 ? single(measured[0]) : means.text + "\n" + comparison.text) + verdict
+      + ReportOptions.text(pagePath, isDryRun: false)
   }
 
   private var verdict: String {

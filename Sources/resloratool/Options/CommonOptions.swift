@@ -61,7 +61,7 @@ struct OutputOptions: ParsableArguments {
 
   /// Checks, before any work, that the output is none of the inputs nor a file in their folders, and
   /// that the folder it goes to is there and can be written into.
-  func check(_ output: String, against inputs: [String?]) throws {
+  static func check(_ output: String, against inputs: [String?]) throws {
     var files: [String] = []
     for input in inputs.compactMap({ $0 }) {
       files.append(input)

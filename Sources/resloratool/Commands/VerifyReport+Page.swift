@@ -1,0 +1,28 @@
+import Adapters
+import Replaying
+import Reports
+import Tensors
+
+extension VerifyReport {
+  /// The page about the replay.
+  var page: VerifyReportPage {
+    VerifyReportPage(
+      adapter: ReportedAdapter(adapter, label: path), activations: activations,
+      tokens: measured.first?.result.tokens ?? 0, base: base,
+      methods: measured.map { candidate, result in
+        VerifyReportPage.Method(
+          name: result.name, reason: candidate.reason,
+          calibrationTokens: candidate.calibrationTokens,
+          // A page leaves out what is no number.
+          meanDeltaError: result.meanDeltaError ?? .nan, meanOutputError: result.meanOutputError,
+          worstBlock: result.worstBlock?.name.string ?? "",
+          blocks: result.blocks.map { block in
+            VerifyReportPage.Block(
+              name: block.name.string, deltaError: block.deltaError ?? .nan,
+              outputError: block.outputError, maxTokenError: block.maxTokenError ?? .nan,
+              cosine: block.cosine ?? .nan, alpha: block.alpha, oracleAlpha: block.oracleAlpha,
+              storedError: block.storedError)
+          })
+      }, warnings: warnings)
+  }
+}
