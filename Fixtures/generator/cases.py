@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import merges, torch_bin
+from . import captures, merges, replay, torch_bin
 from .safetensors_io import Tensor, write_safetensors
 
 RES_FLAGS = {"plain": 0, "is": 1, "bs": 2, "ms": 3}
@@ -46,6 +46,8 @@ class Case:
     lmops: tuple = ()
     zero_window: str = None
     truncate: bool = False
+    captured: str = None
+    tokens: int = 48
     extras: dict = field(default_factory=dict)
 
 
@@ -68,28 +70,31 @@ def all_cases():
     stack = {"rank": 2, "lora_alpha": 5, "pairs": 2}
     both = ("bi", "bw")
     return [
-        Case("plain", "plain", layers(ROBERTA, 3, (9, 7), (9, 5)), views="plain"),
+        Case("plain", "plain", layers(ROBERTA, 3, (9, 7), (9, 5)), views="plain", captured="F16"),
         Case("is-basic", "is", layers(LLAMA, 5, (12, 8), (12, 6)), rank=3, lora_alpha=5,
-             lmops=("bi",), extras=extras),
-        Case("is-root-none", "is", layers(LLAMA, 4, (9, 7), (9, 5)), root="none"),
+             lmops=("bi",), extras=extras, captured="F16"),
+        Case("is-root-none", "is", layers(LLAMA, 4, (9, 7), (9, 5)), root="none", captured="F32"),
         Case("is-shape-break", "is", layers(ROBERTA, 5, (10, 8), (10, 6),
                                             odd={2: ((14, 11), (14, 9))}),
-             rank=3, lora_alpha=7, views="transposed", lmops=("bi",)),
+             rank=3, lora_alpha=7, views="transposed", lmops=("bi",), captured="BF16"),
         Case("is-layer-order", "is", twelve, lmops=both),
-        Case("is-stacked", "is", layers(LLAMA, 4, (11, 7), (11, 5)), **stack),
-        Case("is-tree", "is", tree(), form="file", pre_num=-1, lmops=("bi",)),
-        Case("ms-pre0", "ms", layers(LLAMA, 4, (10, 7), (10, 6)), lmops=both),
+        Case("is-stacked", "is", layers(LLAMA, 4, (11, 7), (11, 5)), **stack,
+             captured="F16", tokens=12),
+        Case("is-tree", "is", tree(), form="file", pre_num=-1, lmops=("bi",), captured="F64"),
+        Case("ms-pre0", "ms", layers(LLAMA, 4, (10, 7), (10, 6)), lmops=both, captured="BF16"),
         Case("ms-pre2", "ms", layers(LLAMA, 5, (13, 9), (13, 13)), rank=3, lora_alpha=4, pre_num=2,
-             lora_dtype="F16", base_dtype="BF16", lmops=both),
+             lora_dtype="F16", base_dtype="BF16", lmops=both, captured="F32"),
         Case("ms-all", "ms", layers(ROBERTA, 5, (15, 10), (15, 8)), pre_num=-1, base_dtype="F16",
-             views="shared", lmops=both),
-        Case("ms-stacked", "ms", layers(LLAMA, 4, (12, 7), (12, 5)), pre_num=2, **stack),
+             views="shared", lmops=both, captured="F16"),
+        Case("ms-stacked", "ms", layers(LLAMA, 4, (12, 7), (12, 5)), pre_num=2, **stack,
+             captured="F32", tokens=9),
         Case("bs-pre1", "bs", layers(ROBERTA, 5, (16, 10), (16, 12)), rank=3, lora_alpha=4,
-             pre_num=1, lora_dtype="BF16"),
+             pre_num=1, lora_dtype="BF16", captured="BF16"),
         Case("bs-all", "bs", layers(LLAMA, 5, (18, 15), (18, 13)), pre_num=-1, lora_dtype="F64",
-             base_dtype="F64", truncate=True),
-        Case("bs-stacked", "bs", layers(LLAMA, 4, (12, 9), (12, 10)), pre_num=1, **stack),
-        Case("bs-ranks", "bs", ranks(), form="file", pre_num=-1, truncate=True),
+             base_dtype="F64", truncate=True, captured="F16"),
+        Case("bs-stacked", "bs", layers(LLAMA, 4, (12, 9), (12, 10)), pre_num=1, **stack,
+             captured="F32"),
+        Case("bs-ranks", "bs", ranks(), form="file", pre_num=-1, truncate=True, captured="F16"),
         Case("whole-model", "is", layers(LLAMA, 4, (10, 10), (10, 10)), form="whole", lmops=both),
         Case("lmops-zero", "is", square, lmops=both, zero_window=zero),
         Case("lmops-zero-ms", "ms", square, pre_num=2, lmops=both, zero_window=zero),
@@ -160,6 +165,8 @@ def make(case, folder):
         if windows:
             write_json(folder / "norm-windows.json", windows)
     write_results(folder, case, adapter, base)
+    if case.captured:
+        write_replay(folder, case, adapter)
     return adapter
 
 
@@ -268,6 +275,27 @@ def write_results(folder, case, adapter, base):
     if case.truncate:
         expected["truncated"] = merges.truncated(adapter, ranks=(3,), shares=(0.9,))
     write_json(folder / "expected.json", expected)
+
+
+def write_replay(folder, case, adapter):
+    """Captured inputs, what merges cost on them, and the deltas of those fitted to them."""
+    shared = case.form != "file"
+    inputs = {name: name.rpartition(".")[0] if shared else name for name in adapter.blocks}
+    source, kept = Source(f"{case.name}/activations"), []
+    steps = captures.model(adapter, inputs, source)
+    for part, tokens in (("calibration", case.tokens), ("heldout", 24)):
+        tensors = captures.make(steps, tokens, source, case.captured)
+        captures.write(folder / f"activations-{part}.safetensors", inputs, tensors)
+        kept.append(captures.activations(inputs, tensors))
+    calibration, heldout = kept
+    truncation = {"ranks": (3,), "shares": (0.9,)} if case.truncate else {}
+    result, merged = replay.report(adapter, calibration, heldout, case.base_dtype, **truncation)
+    write_json(folder / "replay.json", result)
+    deltas = {f"{method}/{name}": Tensor.of(one.delta, "F64")
+              for method in ("ls", "calibrated", "calibrated-bi") if method in merged
+              for name, one in merged[method].items()}
+    if deltas:
+        write_safetensors(folder / "replay-deltas.safetensors", deltas)
 
 
 def write_json(path, value):

@@ -78,3 +78,10 @@ def read_safetensors(path):
         data = content[start + begin:start + end]
         tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]), data)
     return tensors
+
+
+def read_metadata(path):
+    """The metadata of a trusted file."""
+    content = path.read_bytes()
+    start = 8 + struct.unpack_from("<Q", content)[0]
+    return json.loads(content[8:start]).get("__metadata__", {})
