@@ -30,8 +30,7 @@ bool clapack_load(CLAPACKLibrary *library) {
                    resolve(handle, "dsyrk_", &library->dsyrk) &&
                    resolve(handle, "dsymm_", &library->dsymm) &&
                    resolve(handle, "dtrsm_", &library->dtrsm) &&
-                   resolve(handle, "dpotrf_", &library->dpotrf) &&
-                   resolve(handle, "dpocon_", &library->dpocon);
+                   resolve(handle, "dpotrf_", &library->dpotrf);
     if (!isWhole) continue;
     bool hasThreads = resolve(handle, "openblas_get_num_threads", &library->get_threads) &&
                       resolve(handle, "openblas_set_num_threads", &library->set_threads);

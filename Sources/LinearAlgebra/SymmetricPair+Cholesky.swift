@@ -69,32 +69,4 @@ extension SymmetricPair {
         "L", "L", transpose, "N", &m, &n, &one, factor, &lda, rows, &ldb)
     }
   }
-
-  /// The largest sum of magnitudes of a column of the lower matrix taken as symmetric.
-  package func oneNorm() -> Double {
-    var sums = [Double](repeating: 0, count: size)
-    for column in 0..<size {
-      for row in column..<size {
-        let value = abs(element(.lower, row, column).pointee)
-        sums[column] += value
-        if row != column { sums[row] += value }
-      }
-    }
-    return sums.max() ?? 0
-  }
-
-  /// The condition number of what was factorised, in the 1-norm, estimated.
-  ///
-  /// - Parameter norm: `oneNorm()` from before the factorisation.
-  /// - Throws: `LinearAlgebraError.routine`.
-  package func condition(norm: Double) throws(LinearAlgebraError) -> Double {
-    var (n, lda) = (rl_lapack_int(size), rl_lapack_int(stride))
-    var (norm, reciprocal, info) = (norm, 0.0, rl_lapack_int(0))
-    let work = AlignedBuffer(byteCount: 8 * 3 * size)
-    var integers = [rl_lapack_int](repeating: 0, count: size)
-    blas.routines.dpocon(
-      "L", &n, element(.lower, 0, 0), &lda, &norm, &reciprocal, work.elements(), &integers, &info)
-    guard info == 0 else { throw .routine("dpocon", code: Int(info)) }
-    return 1 / reciprocal
-  }
 }

@@ -20,13 +20,13 @@ extension Merge {
     if first.tokens < features {
       lines.append(
         "fitted on \(first.tokens) tokens, fewer than the \(features) features of an input: the "
-          + "fewer there are, the nearer the result is to method \(first.prior)")
+          + "fewer there are, the nearer the result is to the merge it is drawn towards")
     }
-    let left = fitted.filter { $0.fit.penalty == .infinity }
+    let left = fitted.filter { $0.fit.penalty == .infinity && $0.fit.prior != BlockFit.slopes }
     if !left.isEmpty {
       lines.append(
-        "\(left.count) of \(fitted.count) blocks are left to method \(first.prior): no fit did better "
-          + "on tokens held out: " + left.listed { "'\($0.block.name)'" })
+        "\(left.count) of \(fitted.count) blocks are left to the paper's merge: no fit did better on "
+          + "tokens held out: " + left.listed { "'\($0.block.name)' (\($0.fit.prior))" })
     }
     return lines
   }

@@ -69,7 +69,6 @@ import Testing
     let sample = try Sample(size: size, threads: threads)
     let system = try SymmetricPair(size: size)
     try system.setLower(from: sample.pair, subtracting: true, shift: 2000, threads: threads)
-    let norm = system.oneNorm()
     try system.factorise(threads: threads)
     var generator = SeededGenerator(seed: 5)
     let right = generator.values(3 * size)
@@ -83,8 +82,14 @@ import Testing
         #expect(abs(first[i] - second[i] + 2000 * y[i] - right[row * size + i]) < 1e-9)
       }
     }
-    let condition = try system.condition(norm: norm)
-    #expect(condition >= 1 && condition < 10)
+  }
+
+  @Test("the largest eigenvalue is that of the singular value decomposition")
+  func eigenvalue() throws {
+    let sample = try Sample(size: 40, threads: 1)
+    let sigma = try Factorisation.svd(sample.first).sigma[0]
+    #expect(abs(sample.pair.largestEigenvalue(.lower) - sigma * sigma) < 1e-5 * sigma * sigma)
+    #expect(try SymmetricPair(size: 3).largestEigenvalue(.upper) == 0)
   }
 
   @Test("bits do not depend on the number of threads")

@@ -47,10 +47,6 @@ typedef struct {
   /// Cholesky factorisation A = L L^T in place; info > 0 where A is not positive definite.
   void (*dpotrf)(const char *uplo, const rl_lapack_int *n, double *a, const rl_lapack_int *lda,
                  rl_lapack_int *info);
-  /// The reciprocal condition number in the 1-norm from dpotrf's factor.
-  void (*dpocon)(const char *uplo, const rl_lapack_int *n, const double *a,
-                 const rl_lapack_int *lda, const double *anorm, double *rcond, double *work,
-                 rl_lapack_int *iwork, rl_lapack_int *info);
   /// The number of threads the library uses, on which its results depend; null where it has no say.
   int (*get_threads)(void);
   void (*set_threads)(int count);

@@ -57,11 +57,10 @@ public enum AutomaticMerge: MergeMethod {
       var trials = zip(methods, results).map {
         MergeTrial(method: $0.name, deltaError: $1.blocks[block].deltaError)
       }
-      let best = trials.indices.min { first, second in
-        (trials[first].deltaError ?? .infinity, first)
-          < (trials[second].deltaError ?? .infinity, second)
-      }
-      guard let best else { preconditionFailure("none is always among the methods") }
+      let errors = trials.map { $0.deltaError ?? .infinity }
+      let least = errors.min() ?? .infinity
+      // Nearly equal ones are those that only rounding tells apart.
+      guard let best = errors.firstIndex(where: { $0 <= least + 1e-9 }) else { preconditionFailure("none is always among the methods") }
       trials[best].isTaken = true
       return merged[best][block].with(trials)
     }

@@ -36,18 +36,16 @@ public enum CalibratedMerge: MergeMethod {
           try adapter.shortcutMap(of: $0, prior[$0].combination, inputs.allowsNonFinite)
         }
         let targets = try CalibrationTargets(
-          adapter, matrix: matrix, blocks: blocks, priors: priors, calibration.inputs, inputs)
-        let fit = try RidgeFit(targets, penalty: calibration.penalty, threads: inputs.threads)
+          adapter, matrix: matrix, blocks: blocks, calibration.inputs, inputs)
+        let fit = try RidgeFit(
+          targets, paper: priors, penalty: calibration.penalty, threads: inputs.threads)
         for (position, block) in blocks.enumerated() {
-          var correction = priors[position]
-          if let own = fit.corrections[position] {
-            for i in correction.values.indices { correction.values[i] += own.values[i] }
-          }
           let choice = fit.choices[position]
           merges[block] = BlockMerge(
-            .corrected(correction),
+            .corrected(fit.maps[position]),
             fit: BlockFit(
-              tokens: calibration.inputs.tokens, prior: priorMethod, penalty: choice.penalty,
+              tokens: calibration.inputs.tokens,
+              prior: choice.takesSlopes ? BlockFit.slopes : priorMethod, penalty: choice.penalty,
               crossValidatedError: choice.error, condition: choice.condition))
         }
       }

@@ -23,12 +23,16 @@ public struct Calibration: Sendable {
 public struct BlockFit: Sendable, Equatable {
   /// The tokens it was fitted on.
   public let tokens: Int
-  /// The method whose result it was drawn towards.
+  /// The method whose result it was drawn towards, or `slopes`.
   public let prior: String
   /// λ as multiples of the mean eigenvalue of G; infinite where the prior was left as it is.
   public let penalty: Double
   /// The delta error that cross-validation expects on other tokens; nil where λ was given.
   public let crossValidatedError: Double?
-  /// The condition number of `G + λ 1`, or of its dual form; nil for an infinite λ.
+  /// What the condition number of `G + λ 1` is at most, `(ρ + λ) / λ` with ρ the largest eigenvalue of
+  /// G; nil for an infinite λ.
   public let condition: Double?
+
+  /// The prior that is a regression of each feature over the same feature.
+  public static let slopes = "slopes"
 }

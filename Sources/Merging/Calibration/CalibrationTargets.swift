@@ -5,31 +5,29 @@ internal import LinearAlgebra
 internal import Replaying
 internal import Tensors
 
-/// What the blocks of one matrix of inputs are to be fitted to (Replay §4.2): for every token the
-/// part of the shortcut term that the prior leaves, `y = t − R_0 x`, in the coordinates of the
-/// singular vectors of `s B`, in which the squares of y's parts, weighted by σ², are those of what it
-/// does to the output.
+/// What the blocks of one matrix of inputs are to be fitted to (Replay §4.2): the shortcut term t of
+/// every token, in the coordinates of the right singular vectors of `s B`, in which the squares of its
+/// parts, weighted by σ², are those of what it does to the output. The rows of all blocks stand below
+/// each other.
 struct CalibrationTargets: Sendable {
   let matrix: Int
   let blocks: [Int]
-  /// The prior of each block, [r, features].
-  let priors: [Matrix]
-  /// The rows of y that belong to each block.
+  /// The rows that belong to each block.
   let rows: [Range<Int>]
-  /// σ² of each row of y.
+  /// σ² of each row.
   let weights: [Double]
 
   private let forward: ShortcutForward
   private let projections: Projections
   /// The right singular vectors of each block's `s B`, [k, r].
   private let rotations: [Matrix]
-  /// The requests of `R_0 x`.
-  private let priorRequests: [Int]
+  /// What each block's shortcut is made of: the A, and the matrix of inputs it is multiplied with.
+  private let terms: [[(a: Matrix, matrix: Int)]]
   private let allowsNonFinite: Bool
   private let threads: Int
   private let checkpoint: @Sendable () throws -> Void
 
-  /// The number of rows of y.
+  /// The number of rows.
   var rowCount: Int { weights.count }
   /// The number of features.
   var features: Int { projections.inputs.features(of: matrix) }
@@ -37,23 +35,26 @@ struct CalibrationTargets: Sendable {
   var tokens: Int { projections.inputs.tokens }
 
   init(
-    _ adapter: Adapter, matrix: Int, blocks: [Int], priors: [Matrix], _ captured: CapturedInputs,
+    _ adapter: Adapter, matrix: Int, blocks: [Int], _ captured: CapturedInputs,
     _ inputs: MergeInputs
   ) throws {
     self.matrix = matrix
     self.blocks = blocks
-    self.priors = priors
     allowsNonFinite = inputs.allowsNonFinite
     threads = inputs.threads
     checkpoint = { try inputs.progress(0, 0) }
     forward = try ShortcutForward(
       adapter, blocks: blocks, captured, allowsNonFinite: inputs.allowsNonFinite)
-    var requests = forward.requests
-    priorRequests = priors.map {
-      requests.append(Projections.Request(matrix: matrix, factor: $0))
-      return requests.count - 1
+    projections = try Projections(captured, forward.requests)
+    terms = try blocks.map { block in
+      try adapter.topology.predecessors(of: block).map { predecessor in
+        let source = adapter.structure == .inputShortcut ? block : predecessor
+        return (
+          try adapter.blocks[source].a.load(allowingNonFinite: inputs.allowsNonFinite),
+          captured.matrixOfBlock[predecessor]
+        )
+      }
     }
-    projections = try Projections(captured, requests)
     var rotations: [Matrix] = []
     var rows: [Range<Int>] = []
     var weights: [Double] = []
@@ -69,67 +70,147 @@ struct CalibrationTargets: Sendable {
     self.weights = weights
   }
 
+  // MARK: Tokens
+
   /// A tile of tokens.
   struct Tile {
     /// [tokens, features]
     let x: MatrixView<Double>
     /// [tokens, rowCount]
-    let y: Matrix
-    /// `‖Δ_res‖²` over the tile, of each block.
-    let references: [Double]
+    let t: Matrix
+    /// Sums over the tile.
+    let sums: Sums
   }
 
-  /// Calls `body` for every tile of some tokens, in order.
+  /// Sums over tokens beside `Σ x xᵀ` and `Σ t xᵀ`.
+  struct Sums {
+    /// `Σ t²` of every row.
+    var squares: [Double]
+    /// `‖Δ_res‖²` of every block.
+    var references: [Double]
+    /// `Σ x²` of every feature.
+    var features: [Double]
+    /// `Σ x_{n−k} x_n` of every feature, by the matrix of `x_{n−k}`.
+    var slopes: [Int: [Double]]
+
+    init(_ targets: CalibrationTargets) {
+      squares = [Double](repeating: 0, count: targets.rowCount)
+      references = [Double](repeating: 0, count: targets.blocks.count)
+      features = [Double](repeating: 0, count: targets.features)
+      slopes = [:]
+      for term in targets.terms.joined() {
+        slopes[term.matrix] = [Double](repeating: 0, count: targets.features)
+      }
+    }
+
+    mutating func add(_ other: Sums, times factor: Double = 1) {
+      func add(_ values: [Double], to sums: inout [Double]) {
+        for i in sums.indices { sums[i] += factor * values[i] }
+      }
+      add(other.squares, to: &squares)
+      add(other.references, to: &references)
+      add(other.features, to: &features)
+      for (matrix, values) in other.slopes { add(values, to: &slopes[matrix, default: []]) }
+    }
+  }
+
+  /// Calls `body` for every tile of some tokens, in order. Memory: two tiles of 32 MiB.
   ///
   /// - Throws: errors of reading, `CaptureError.nonFinite`, what `body` throws.
   func forEachTile(of tokens: Range<Int>, _ body: (Tile) throws -> Void) throws {
     let features = features
-    // 32 MiB of inputs in float64.
     let tileRows = min(2048, max(64, (32 << 20) / (8 * features) / 64 * 64))
-    let buffer = AlignedBuffer(byteCount: 8 * tileRows * features)
-    let x: UnsafeMutablePointer<Double> = buffer.elements()
+    let buffers = [0, 1].map { _ in AlignedBuffer(byteCount: 8 * tileRows * features) }
     let part = projections.taking(tokens)
     try part.run(
       tileRows: tileRows, threads: threads, allowsNonFinite: allowsNonFinite,
       progress: { _ in try checkpoint() }
     ) { tile in
-      try part.inputs.float64(
-        of: matrix, rows: tile.rows, into: SharedTarget(x), threads: threads,
-        allowsNonFinite: allowsNonFinite)
-      let (y, references) = try targets(tile)
-      try body(
-        Tile(x: MatrixView(UnsafePointer(x), stride: features), y: y, references: references))
+      func load(_ matrix: Int, _ buffer: AlignedBuffer) throws -> MatrixView<Double> {
+        let start: UnsafeMutablePointer<Double> = buffer.elements()
+        try part.inputs.float64(
+          of: matrix, rows: tile.rows, into: SharedTarget(start), threads: threads,
+          allowsNonFinite: allowsNonFinite)
+        return MatrixView(UnsafePointer(start), stride: features)
+      }
+      let x = try load(matrix, buffers[0])
+      var sums = Sums(self)
+      let t = try targets(tile, &sums)
+      sums.features = products(x, x, tile.rows.count)
+      for matrix in sums.slopes.keys.sorted() {
+        sums.slopes[matrix] = products(try load(matrix, buffers[1]), x, tile.rows.count)
+      }
+      try body(Tile(x: x, t: t, sums: sums))
     }
   }
 
-  private func targets(_ tile: Projections.Tile) throws -> (y: Matrix, references: [Double]) {
+  private func targets(_ tile: Projections.Tile, _ sums: inout Sums) throws -> Matrix {
     var parts: [Matrix] = []
-    var references: [Double] = []
     for (position, block) in blocks.enumerated() {
-      var rest = forward.shortcut(of: block, in: tile)
-      let prior = tile.matrix(of: priorRequests[position])
-      for i in rest.values.indices { rest.values[i] -= prior.values[i] }
-      parts.append(try rest.timesTransposed(rotations[position]))
+      parts.append(
+        try forward.shortcut(of: block, in: tile).timesTransposed(rotations[position]))
       let whole = try forward.state(of: block, in: tile).timesTransposed(rotations[position])
-      references.append(squares(whole, weights[rows[position]]))
-    }
-    return (.stackedColumns(parts), references)
-  }
-
-  /// The correction R of a block from its fitted rows [k, features].
-  func correction(_ position: Int, _ fitted: Matrix) throws -> Matrix {
-    try rotations[position].transposed.timesTransposed(fitted.transposed)
-  }
-
-  /// `Σ σ_i² y_i²`
-  private func squares(_ matrix: Matrix, _ weights: ArraySlice<Double>) -> Double {
-    var sum = 0.0
-    for row in 0..<matrix.rows {
-      for (column, weight) in weights.enumerated() {
-        let value = matrix[row, column]
-        sum += weight * value * value
+      for row in 0..<whole.rows {
+        for (column, weight) in weights[rows[position]].enumerated() {
+          sums.references[position] += weight * whole[row, column] * whole[row, column]
+        }
       }
     }
-    return sum
+    let t = Matrix.stackedColumns(parts)
+    for row in 0..<t.rows {
+      for column in 0..<t.columns { sums.squares[column] += t[row, column] * t[row, column] }
+    }
+    return t
+  }
+
+  /// `Σ_t a_tj b_tj` of every feature j.
+  private func products(_ a: MatrixView<Double>, _ b: MatrixView<Double>, _ tokens: Int) -> [Double]
+  {
+    var sums = [Double](repeating: 0, count: features)
+    sums.withUnsafeMutableBufferPointer { sums in
+      for token in 0..<tokens {
+        let (x, y) = (a.start + token * a.stride, b.start + token * b.stride)
+        for i in sums.indices { sums[i] += x[i] * y[i] }
+      }
+    }
+    return sums
+  }
+
+  // MARK: Maps
+
+  /// Maps [r, features] of every block in the coordinates of the rows, [rowCount, features].
+  func rotated(_ maps: [Matrix]) throws -> Matrix {
+    .stackedRows(try zip(rotations, maps).map { try $0.multiplied(by: $1) })
+  }
+
+  /// The map of a block that some rows stand for, [r, features].
+  func map(_ position: Int, _ rows: Matrix) throws -> Matrix {
+    try rotations[position].transposed.multiplied(by: rows.rows(self.rows[position]))
+  }
+
+  /// The second prior (Replay §4.2): `Σ_k A_{n−k} diag(d_k)`, d the slope of each feature of
+  /// `x_{n−k}` over the same of `x_n`, [r, features] for each block.
+  func slopePriors(_ sums: Sums) -> [Matrix] {
+    terms.map { terms in
+      var map = Matrix(rows: terms[0].a.rows, columns: features)
+      for term in terms {
+        guard let slopes = sums.slopes[term.matrix] else { continue }
+        for row in 0..<map.rows {
+          for column in 0..<features where sums.features[column] > 0 {
+            map[row, column] += term.a[row, column] * (slopes[column] / sums.features[column])
+          }
+        }
+      }
+      return map
+    }
+  }
+}
+
+extension Matrix {
+  /// Some of the rows.
+  func rows(_ range: Range<Int>) -> Matrix {
+    Matrix(
+      rows: range.count, columns: columns,
+      values: Array(values[(range.lowerBound * columns)..<(range.upperBound * columns)]))
   }
 }

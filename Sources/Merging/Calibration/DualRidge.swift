@@ -3,33 +3,40 @@ internal import LinearAlgebra
 internal import Tensors
 
 /// Ridge regressions by the Cholesky factorisation of `K + λ 1`, `K = X Xᵀ`, for few tokens:
-/// `R = Yᵀ (K + λ 1)⁻¹ X`.
+/// `R = R_0 + (T − X R_0ᵀ)ᵀ (K + λ 1)⁻¹ X`.
 ///
-/// Memory: 8 · tokens · (features + 2 · tokens) bytes and a tile of 32 MiB.
+/// Memory: 8 · tokens · (features + 2 · tokens) bytes and the tiles. All sums are float64.
 struct DualRidge: RidgeSystem {
-  let meanEigenvalue: Double
-  let squares: [Double]
-  let references: [Double]
+  let sums: CalibrationTargets.Sums
 
   private let targets: CalibrationTargets
   private let threads: Int
+  /// [tokens, features]
   private let x: Matrix
-  /// Yᵀ, [rowCount, tokens]
-  private let y: Matrix
+  /// [rowCount, tokens]
+  private let t: Matrix
   private let kernel: SymmetricPair
+  /// Sums over each fold, by its first token.
+  private let foldSums: [Int: CalibrationTargets.Sums]
 
-  init(_ targets: CalibrationTargets, threads: Int) throws {
+  init(_ targets: CalibrationTargets, folds: [Range<Int>], threads: Int) throws {
     self.targets = targets
     self.threads = threads
     var values: [Double] = []
     values.reserveCapacity(targets.tokens * targets.features)
     var parts: [Matrix] = []
-    var references = [Double](repeating: 0, count: targets.blocks.count)
-    try targets.forEachTile(of: 0..<targets.tokens) { tile in
-      values += UnsafeBufferPointer(
-        start: tile.x.start, count: tile.y.rows * targets.features)
-      parts.append(tile.y)
-      for (block, value) in tile.references.enumerated() { references[block] += value }
+    var sums = CalibrationTargets.Sums(targets)
+    var foldSums: [Int: CalibrationTargets.Sums] = [:]
+    for fold in folds {
+      var own = CalibrationTargets.Sums(targets)
+      try targets.forEachTile(of: fold) { tile in
+        values += UnsafeBufferPointer(
+          start: tile.x.start, count: tile.t.rows * targets.features)
+        parts.append(tile.t)
+        own.add(tile.sums)
+      }
+      sums.add(own)
+      foldSums[fold.lowerBound] = own
     }
     let x = Matrix(rows: targets.tokens, columns: targets.features, values: values)
     let kernel = try SymmetricPair(size: targets.tokens)
@@ -40,35 +47,44 @@ struct DualRidge: RidgeSystem {
     }
     self.x = x
     self.kernel = kernel
-    self.references = references
-    let y = Matrix.stackedRows(parts).transposed
-    self.y = y
-    squares = (0..<y.rows).map { row in
-      y.values[(row * y.columns)..<((row + 1) * y.columns)].reduce(0) { $0 + $1 * $1 }
-    }
-    meanEigenvalue = kernel.trace(.lower) / Double(targets.features)
+    self.sums = sums
+    self.foldSums = foldSums
+    t = Matrix.stackedRows(parts).transposed
   }
 
-  func crossValidated(_ folds: [Range<Int>], lambdas: [Double]) throws -> [[Double]] {
-    var errors = lambdas.map { _ in [Double](repeating: 0, count: y.rows) }
+  func crossValidated(
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix
+  ) throws -> [[[Double]]] {
+    var errors = [[[Double]]](
+      repeating: penalties.map { _ in [Double](repeating: 0, count: t.rows) }, count: 2)
     for fold in folds {
-      let rest = Array(0..<fold.lowerBound) + Array(fold.upperBound..<y.columns)
-      let work = try SymmetricPair(size: rest.count)
+      var rest = sums
+      if let held = foldSums[fold.lowerBound] { rest.add(held, times: -1) }
+      let others = Array(0..<fold.lowerBound) + Array(fold.upperBound..<t.columns)
+      let prior = Matrix.stackedRows([paper, try targets.rotated(targets.slopePriors(rest))])
+      // What the priors leave of t, of both below each other, [2 rowCount, tokens].
+      let left = try remainder(prior)
+      let known = left.columns(others)
+      let work = try SymmetricPair(size: others.count)
       // Of a token of the fold with each of the others.
       let between = Matrix(
-        rows: fold.count, columns: rest.count,
-        values: fold.flatMap { token in rest.map { kernel[token, $0] } })
-      let known = (0..<y.rows).flatMap { row in rest.map { y[row, $0] } }
-      for (index, lambda) in lambdas.enumerated() {
-        work.setLower(from: kernel, without: fold, shift: lambda)
-        try work.factorise(threads: threads)
-        var dual = Matrix(rows: y.rows, columns: rest.count, values: known)
-        work.solve(&dual.values, count: y.rows)
-        let predicted = try dual.timesTransposed(between)
-        for row in 0..<y.rows {
+        rows: fold.count, columns: others.count,
+        values: fold.flatMap { token in others.map { kernel[token, $0] } })
+      let mean = rest.features.reduce(0, +) / Double(targets.features)
+      for (index, penalty) in penalties.enumerated() {
+        var predicted = Matrix(rows: left.rows, columns: fold.count)
+        if penalty.isFinite {
+          guard penalty * mean > 0 else { continue }
+          work.setLower(from: kernel, without: fold, shift: penalty * mean)
+          try work.factorise(threads: threads)
+          var dual = known
+          work.solve(&dual.values, count: dual.rows)
+          predicted = try dual.timesTransposed(between)
+        }
+        for row in 0..<left.rows {
           for (column, token) in fold.enumerated() {
-            let error = y[row, token] - predicted[row, column]
-            errors[index][row] += error * error
+            let error = left[row, token] - predicted[row, column]
+            errors[row / t.rows][index][row % t.rows] += error * error
           }
         }
       }
@@ -76,13 +92,36 @@ struct DualRidge: RidgeSystem {
     return errors
   }
 
-  func fit(lambda: Double) throws -> (rows: Matrix, condition: Double) {
-    let work = try SymmetricPair(size: y.columns)
-    try work.setLower(from: kernel, subtracting: false, shift: lambda, threads: threads)
-    let norm = work.oneNorm()
+  /// `T − X R_0ᵀ` for priors below each other, [priors · rowCount, tokens].
+  private func remainder(_ prior: Matrix) throws -> Matrix {
+    var left = try prior.timesTransposed(x)
+    for i in left.values.indices {
+      left.values[i] = t.values[i % t.values.count] - left.values[i]
+    }
+    return left
+  }
+
+  func correction(penalty: Double, prior: Matrix) throws -> Matrix {
+    let work = try SymmetricPair(size: t.columns)
+    let shift = penalty * sums.features.reduce(0, +) / Double(targets.features)
+    try work.setLower(from: kernel, subtracting: false, shift: shift, threads: threads)
     try work.factorise(threads: threads)
-    var dual = y
-    work.solve(&dual.values, count: y.rows)
-    return (try dual.multiplied(by: x), try work.condition(norm: norm))
+    var dual = try remainder(prior)
+    work.solve(&dual.values, count: dual.rows)
+    return try dual.multiplied(by: x)
+  }
+
+  func largestEigenvalue() -> Double {
+    let mean = sums.features.reduce(0, +) / Double(targets.features)
+    return mean > 0 ? kernel.largestEigenvalue(.lower) / mean : 0
+  }
+}
+
+extension Matrix {
+  /// Some of the columns.
+  fileprivate func columns(_ chosen: [Int]) -> Matrix {
+    Matrix(
+      rows: rows, columns: chosen.count,
+      values: (0..<rows).flatMap { row in chosen.map { self[row, $0] } })
   }
 }

@@ -3,12 +3,10 @@ internal import Tensors
 
 /// Ridge regressions by the Cholesky factorisation of `G + λ 1`.
 ///
-/// Memory: 16 · features² bytes, a tile of 32 MiB, and a few rows of y's width; the number of tokens
-/// does not matter. Sums over tokens are float64.
+/// Memory: 16 · features² bytes, the tiles, and a few rows as wide as x; the number of tokens does
+/// not matter. All sums are float64.
 struct PrimalRidge: RidgeSystem {
-  let meanEigenvalue: Double
-  let squares: [Double]
-  let references: [Double]
+  let sums: CalibrationTargets.Sums
 
   private let targets: CalibrationTargets
   private let threads: Int
@@ -16,90 +14,122 @@ struct PrimalRidge: RidgeSystem {
   private let gram: SymmetricPair
   /// What is factorised.
   private let work: SymmetricPair
+  /// `Σ t xᵀ`, [rowCount, features]
   private let products: Matrix
-
-  /// Sums over some tokens, G aside.
-  private struct Sums {
-    /// `Σ y xᵀ`, [rowCount, features]
-    var products: Matrix
-    var squares: [Double]
-    var references: [Double]
-  }
 
   init(_ targets: CalibrationTargets, threads: Int) throws {
     self.targets = targets
     self.threads = threads
     gram = try SymmetricPair(size: targets.features)
     work = try SymmetricPair(size: targets.features)
-    let sums = try PrimalRidge.sum(
+    (products, sums) = try PrimalRidge.sum(
       targets, 0..<targets.tokens, into: gram, .lower, threads: threads)
-    products = sums.products
-    squares = sums.squares
-    references = sums.references
-    meanEigenvalue = gram.trace(.lower) / Double(targets.features)
   }
 
   private static func sum(
     _ targets: CalibrationTargets, _ tokens: Range<Int>, into gram: SymmetricPair,
     _ half: SymmetricPair.Half, threads: Int
-  ) throws -> Sums {
-    var sums = Sums(
-      products: Matrix(rows: targets.rowCount, columns: targets.features),
-      squares: [Double](repeating: 0, count: targets.rowCount),
-      references: [Double](repeating: 0, count: targets.blocks.count))
+  ) throws -> (products: Matrix, sums: CalibrationTargets.Sums) {
+    var products = Matrix(rows: targets.rowCount, columns: targets.features)
+    var sums = CalibrationTargets.Sums(targets)
     let blas = try BLAS.load()
     try targets.forEachTile(of: tokens) { tile in
-      try gram.addProducts(of: tile.x, count: tile.y.rows, to: half, threads: threads)
-      tile.y.values.withUnsafeBufferPointer { y in
-        sums.products.values.withUnsafeMutableBufferPointer { target in
-          guard let y = y.baseAddress, let target = target.baseAddress else { return }
+      try gram.addProducts(of: tile.x, count: tile.t.rows, to: half, threads: threads)
+      tile.t.values.withUnsafeBufferPointer { t in
+        products.values.withUnsafeMutableBufferPointer { target in
+          guard let t = t.baseAddress, let target = target.baseAddress else { return }
           blas.transposedTimes(
-            MatrixView(y, stride: targets.rowCount), tile.x, m: targets.rowCount,
-            n: targets.features, k: tile.y.rows, beta: 1, into: target, stride: targets.features)
+            MatrixView(t, stride: targets.rowCount), tile.x, m: targets.rowCount,
+            n: targets.features, k: tile.t.rows, beta: 1, into: target, stride: targets.features)
         }
       }
-      for row in 0..<tile.y.rows {
-        for column in 0..<targets.rowCount {
-          sums.squares[column] += tile.y[row, column] * tile.y[row, column]
-        }
-      }
-      for (block, value) in tile.references.enumerated() { sums.references[block] += value }
+      sums.add(tile.sums)
     }
-    return sums
+    return (products, sums)
   }
 
-  func crossValidated(_ folds: [Range<Int>], lambdas: [Double]) throws -> [[Double]] {
-    var errors = lambdas.map { _ in [Double](repeating: 0, count: targets.rowCount) }
-    let features = targets.features
+  /// Σ x² over all features, per feature.
+  private func meanEigenvalue(_ sums: CalibrationTargets.Sums) -> Double {
+    sums.features.reduce(0, +) / Double(targets.features)
+  }
+
+  func crossValidated(
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix
+  ) throws -> [[[Double]]] {
+    var errors = [[[Double]]](
+      repeating: penalties.map { _ in [Double](repeating: 0, count: targets.rowCount) }, count: 2)
     for fold in folds {
       gram.clear(.upper)
       let held = try PrimalRidge.sum(targets, fold, into: gram, .upper, threads: threads)
-      for (index, lambda) in lambdas.enumerated() {
-        try work.setLower(from: gram, subtracting: true, shift: lambda, threads: threads)
-        try work.factorise(threads: threads)
-        var fit = zip(products.values, held.products.values).map { $0 - $1 }
-        work.solve(&fit, count: targets.rowCount)
-        // Σ (y − r x)² = Σ y² − 2 r Σ y x + r G rᵀ over the fold.
-        var image = [Double](repeating: 0, count: fit.count)
-        gram.times(.upper, rows: fit, count: targets.rowCount, into: &image)
-        for row in 0..<targets.rowCount {
-          var error = held.squares[row]
-          for i in (row * features)..<((row + 1) * features) {
-            error += fit[i] * (image[i] - 2 * held.products.values[i])
-          }
-          errors[index][row] += max(0, error)
+      var rest = sums
+      rest.add(held.sums, times: -1)
+      let priors = [paper, try targets.rotated(targets.slopePriors(rest))]
+      // (Σ t xᵀ − R_0 G) over the other folds, of both priors below each other.
+      let prior = Matrix.stackedRows(priors)
+      var right = times(.lower, prior)
+      let inside = times(.upper, prior)
+      for i in right.values.indices {
+        let known = i % products.values.count
+        right.values[i] =
+          products.values[known] - held.products.values[known]
+          - (right.values[i] - inside.values[i])
+      }
+      for (index, penalty) in penalties.enumerated() {
+        var map = prior
+        if penalty.isFinite {
+          let shift = penalty * meanEigenvalue(rest)
+          guard shift > 0 else { continue }
+          try work.setLower(from: gram, subtracting: true, shift: shift, threads: threads)
+          try work.factorise(threads: threads)
+          var correction = right
+          work.solve(&correction.values, count: correction.rows)
+          for i in map.values.indices { map.values[i] += correction.values[i] }
         }
+        add(squaredErrors(map, held), to: &errors, index)
       }
     }
     return errors
   }
 
-  func fit(lambda: Double) throws -> (rows: Matrix, condition: Double) {
-    try work.setLower(from: gram, subtracting: false, shift: lambda, threads: threads)
-    let norm = work.oneNorm()
+  /// `Σ (t − R x)² = Σ t² − 2 R Σ t xᵀ + R G Rᵀ` over a fold, for the rows of both priors.
+  private func squaredErrors(
+    _ map: Matrix, _ held: (products: Matrix, sums: CalibrationTargets.Sums)
+  ) -> [Double] {
+    let image = times(.upper, map)
+    return (0..<map.rows).map { row in
+      let known = row % targets.rowCount
+      var error = held.sums.squares[known]
+      for column in 0..<map.columns {
+        error += map[row, column] * (image[row, column] - 2 * held.products[known, column])
+      }
+      return max(0, error)
+    }
+  }
+
+  private func add(_ rows: [Double], to errors: inout [[[Double]]], _ penalty: Int) {
+    for (row, error) in rows.enumerated() {
+      errors[row / targets.rowCount][penalty][row % targets.rowCount] += error
+    }
+  }
+
+  private func times(_ half: SymmetricPair.Half, _ rows: Matrix) -> Matrix {
+    var result = Matrix(rows: rows.rows, columns: rows.columns)
+    gram.times(half, rows: rows.values, count: rows.rows, into: &result.values)
+    return result
+  }
+
+  func correction(penalty: Double, prior: Matrix) throws -> Matrix {
+    let shift = penalty * meanEigenvalue(sums)
+    var right = times(.lower, prior)
+    for i in right.values.indices { right.values[i] = products.values[i] - right.values[i] }
+    try work.setLower(from: gram, subtracting: false, shift: shift, threads: threads)
     try work.factorise(threads: threads)
-    var fit = products
-    work.solve(&fit.values, count: targets.rowCount)
-    return (fit, try work.condition(norm: norm))
+    work.solve(&right.values, count: right.rows)
+    return right
+  }
+
+  func largestEigenvalue() -> Double {
+    let mean = meanEigenvalue(sums)
+    return mean > 0 ? gram.largestEigenvalue(.lower) / mean : 0
   }
 }

@@ -1,11 +1,13 @@
 internal import LinearAlgebra
 internal import Tensors
 
-/// The fits of all blocks of one matrix of inputs, λ chosen by cross-validation unless it is given
-/// (Replay §4.2).
+/// The fits of all blocks of one matrix of inputs: prior and penalty chosen by cross-validation
+/// unless the penalty is given (Replay §4.2).
 struct RidgeFit {
   /// What was chosen for a block.
   struct Choice {
+    /// Whether the second prior was taken, that of slopes.
+    var takesSlopes = false
     /// λ over the mean eigenvalue of G; infinite where the prior is left as it is.
     var penalty: Double
     /// The relative error that cross-validation expects.
@@ -14,64 +16,73 @@ struct RidgeFit {
   }
 
   let choices: [Choice]
-  /// What is added to the prior, [r, features]; nil where it is left as it is.
-  let corrections: [Matrix?]
+  /// The map of each block, `R` in `A* = A + R`, [r, features].
+  let maps: [Matrix]
 
-  /// λ as multiples of the mean eigenvalue of G: half powers of ten from 1e-6 to 1e2, and infinity.
+  /// λ as multiples of the mean eigenvalue of G, largest first: infinity, then half powers of ten
+  /// from 1e2 down to 1e-6.
   static let penalties: [Double] =
-    (-12...4).map { exponent in
-      let whole = exponent >= 0 ? exponent / 2 : -((1 - exponent) / 2)
-      var value = 1.0
-      for _ in 0..<abs(whole) { value = whole < 0 ? value / 10 : value * 10 }
-      return exponent % 2 == 0 ? value : value * 10.0.squareRoot()
-    } + [.infinity]
+    [.infinity]
+    + (0...16).map { step in
+      var value = 100.0
+      for _ in 0..<(step / 2) { value /= 10 }
+      return step % 2 == 0 ? value : value / 10.0.squareRoot()
+    }
 
   /// The number of folds, if there are as many tokens.
   static let foldCount = 5
 
-  init(_ targets: CalibrationTargets, penalty: Double?, threads: Int) throws {
-    let system = try RidgeSystems.make(targets, threads: threads)
-    var choices = RidgeFit.choose(targets, penalty)
-    if penalty == nil { choices = try RidgeFit.choose(targets, system) }
-    var corrections = [Matrix?](repeating: nil, count: targets.blocks.count)
-    let used = Set(choices.map(\.penalty)).filter(\.isFinite).sorted()
-    for penalty in used where system.meanEigenvalue > 0 {
-      let (rows, condition) = try system.fit(lambda: penalty * system.meanEigenvalue)
+  /// Fits the blocks.
+  ///
+  /// - Parameter paper: the first prior of each block, [r, features].
+  init(_ targets: CalibrationTargets, paper: [Matrix], penalty: Double?, threads: Int) throws {
+    let folds = RidgeFit.folds(targets.tokens)
+    let system = try RidgeSystems.make(targets, folds: folds, threads: threads)
+    var choices = targets.blocks.map { _ in Choice(penalty: penalty ?? .infinity) }
+    if penalty == nil, folds.count > 1 {
+      choices = try RidgeFit.choose(targets, system, folds, targets.rotated(paper))
+    }
+    let priors = [paper, targets.slopePriors(system.sums)]
+    var maps = targets.blocks.indices.map { priors[choices[$0].takesSlopes ? 1 : 0][$0] }
+    let largest = system.largestEigenvalue()
+    // Of the chosen prior of each block; blocks share what one penalty factorises.
+    let prior = try targets.rotated(maps)
+    for penalty in Set(choices.map(\.penalty)).sorted() where penalty.isFinite && largest > 0 {
+      let correction = try system.correction(penalty: penalty, prior: prior)
       for position in choices.indices where choices[position].penalty == penalty {
-        choices[position].condition = condition
-        corrections[position] = try targets.correction(
-          position, rows.rows(targets.rows[position]))
+        choices[position].condition = 1 + largest / penalty
+        let own = try targets.map(position, correction)
+        for i in own.values.indices { maps[position].values[i] += own.values[i] }
       }
     }
     self.choices = choices
-    self.corrections = corrections
+    self.maps = maps
   }
 
-  private static func choose(_ targets: CalibrationTargets, _ penalty: Double?) -> [Choice] {
-    targets.blocks.map { _ in Choice(penalty: penalty ?? .infinity) }
-  }
-
-  /// The λ of least error for each block; the largest of equal ones.
+  /// The prior and penalty of least error for each block; of nearly equal ones the largest penalty,
+  /// then the first prior.
   private static func choose(
-    _ targets: CalibrationTargets, _ system: any RidgeSystem
+    _ targets: CalibrationTargets, _ system: any RidgeSystem, _ folds: [Range<Int>],
+    _ paper: Matrix
   ) throws -> [Choice] {
-    let finite = system.meanEigenvalue > 0 ? penalties.filter(\.isFinite) : []
-    let folds = folds(targets.tokens)
-    var errors =
-      folds.count < 2
-      ? []
-      : try system.crossValidated(folds, lambdas: finite.map { $0 * system.meanEigenvalue })
-    errors.append(system.squares)
-    let tried = penalties.suffix(errors.count)
+    let errors = try system.crossValidated(folds, penalties: penalties, paper: paper)
     return targets.blocks.indices.map { position in
-      var best = Choice(penalty: .infinity)
-      var least = Double.infinity
-      for (penalty, rows) in zip(tried, errors).reversed() {
-        let error = targets.rows[position].reduce(0) { $0 + targets.weights[$1] * rows[$1] }
-        if error < least { (least, best.penalty) = (error, penalty) }
+      var tried: [(choice: Choice, error: Double)] = []
+      for (index, penalty) in penalties.enumerated() {
+        for prior in errors.indices {
+          let error = targets.rows[position].reduce(0) {
+            $0 + targets.weights[$1] * errors[prior][index][$1]
+          }
+          tried.append((Choice(takesSlopes: prior == 1, penalty: penalty), error.squareRoot()))
+        }
       }
-      let reference = system.references[position]
-      best.error = reference > 0 ? (max(0, least) / reference).squareRoot() : 0
+      let least = tried.map(\.error).min() ?? 0
+      guard var (best, error) = tried.first(where: { $0.error <= least * (1 + 1e-9) }) else {
+        preconditionFailure("no penalty")
+      }
+      let reference = system.sums.references[position].squareRoot()
+      error = reference > 0 ? error / reference : 0
+      best.error = error
       return best
     }
   }
@@ -81,14 +92,5 @@ struct RidgeFit {
   static func folds(_ tokens: Int) -> [Range<Int>] {
     let count = min(foldCount, tokens)
     return (0..<count).map { (tokens * $0 / count)..<(tokens * ($0 + 1) / count) }
-  }
-}
-
-extension Matrix {
-  /// Some of the rows.
-  func rows(_ range: Range<Int>) -> Matrix {
-    Matrix(
-      rows: range.count, columns: columns,
-      values: Array(values[(range.lowerBound * columns)..<(range.upperBound * columns)]))
   }
 }

@@ -1,32 +1,40 @@
 internal import LinearAlgebra
 internal import Tensors
 
-/// Ridge regressions of the rows of y on x over one set of tokens, which share `G = Σ x xᵀ`
-/// (Replay §4.2).
+/// Ridge regressions of the rows of t on x over one set of tokens, which share `G = Σ x xᵀ`: maps
+/// `R = argmin Σ (t − R x)² + λ ‖R − R_0‖²` with `λ = c trace(G) / features` (Replay §4.2).
 protocol RidgeSystem {
-  /// The mean eigenvalue of G, by which penalties are multiplied to give λ.
-  var meanEigenvalue: Double { get }
-  /// `Σ y²` of every row: the error of leaving the prior as it is.
-  var squares: [Double] { get }
-  /// `Σ ‖Δ_res‖²` of every block.
-  var references: [Double] { get }
+  /// Sums over all tokens.
+  var sums: CalibrationTargets.Sums { get }
 
   /// The squared error of each row over all tokens, each token predicted by a fit on the folds it is
-  /// not in; for each λ.
-  func crossValidated(_ folds: [Range<Int>], lambdas: [Double]) throws -> [[Double]]
+  /// not in: by prior, then by penalty.
+  ///
+  /// - Parameters:
+  ///   - penalties: values of c; an infinite one leaves the prior as it is.
+  ///   - paper: the first prior, [rowCount, features]; the second is `slopePriors` of the tokens
+  ///     fitted on.
+  func crossValidated(
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix
+  ) throws -> [[[Double]]]
 
-  /// The fit on all tokens: rows [rowCount, features], and the condition number of what was
-  /// factorised.
-  func fit(lambda: Double) throws -> (rows: Matrix, condition: Double)
+  /// `R − R_0` of the fit on all tokens, [rowCount, features].
+  func correction(penalty: Double, prior: Matrix) throws -> Matrix
+
+  /// The largest eigenvalue of G over `trace(G) / features`.
+  func largestEigenvalue() -> Double
 }
 
 /// The choice between the two forms, which give the same fits.
 enum RidgeSystems {
-  /// The form that takes less memory: G has features², the dual form tokens · (features + 2 tokens)
-  /// against 2 features².
-  static func make(_ targets: CalibrationTargets, threads: Int) throws -> any RidgeSystem {
+  /// The form that takes less memory: tokens · (features + 2 · tokens) numbers in the dual form,
+  /// 2 · features² in the other.
+  static func make(
+    _ targets: CalibrationTargets, folds: [Range<Int>], threads: Int
+  ) throws -> any RidgeSystem {
     let (tokens, features) = (targets.tokens, targets.features)
     return tokens * (features + 2 * tokens) < 2 * features * features
-      ? try DualRidge(targets, threads: threads) : try PrimalRidge(targets, threads: threads)
+      ? try DualRidge(targets, folds: folds, threads: threads)
+      : try PrimalRidge(targets, threads: threads)
   }
 }

@@ -59,7 +59,7 @@ struct MergeReport {
     var table = Table([
       ("block", .left), ("α", .left), ("rank", .right), ("f", .right), ("‖Δ‖", .right),
       ("‖W + Δ‖", .right), ("rank error", .right), ("by plain SVD", .right), ("method", .left),
-      ("λ", .right), ("expected error", .right), ("condition", .right),
+      ("towards", .left), ("λ", .right), ("expected error", .right), ("condition", .right),
     ])
     for (block, figures) in zip(adapter.blocks, result.blocks) {
       table.append([
@@ -69,7 +69,7 @@ struct MergeReport {
         (figures.truncation?.relativeError).map(Format.number) ?? "",
         (figures.truncation?.plainRelativeError).map(Format.number) ?? "",
         figures.trials.first(where: \.isTaken)?.method ?? "",
-        (figures.fit?.penalty).map { $0.isFinite ? Format.number($0) : "∞" } ?? "",
+        figures.fit?.prior ?? "", (figures.fit?.penalty).map { $0.isFinite ? Format.number($0) : "∞" } ?? "",
         (figures.fit?.crossValidatedError).map(Format.number) ?? "",
         (figures.fit?.condition).map(Format.number) ?? "",
       ])
@@ -77,8 +77,8 @@ struct MergeReport {
     let fits = result.blocks.compactMap(\.fit)
     let fitted =
       fits.first.map { fit in
-        "fitted on \(fit.tokens) tokens towards method \(fit.prior); λ in mean eigenvalues of G, "
-          + "expected error by cross-validation\n"
+        "fitted on \(fit.tokens) tokens; λ in mean eigenvalues of G, expected error by "
+          + "cross-validation, condition at most\n"
       } ?? ""
     let end =
       isDryRun
