@@ -15,7 +15,7 @@ from .merges import frobenius, product
 from .safetensors_io import Tensor
 
 FOLDS = 5
-GRID = [10.0 ** (i / 2) for i in range(8, -13, -1)]  # 1e4 down to 1e-6
+GRID = [math.inf] + [10.0 ** (i / 2) for i in range(4, -13, -1)]  # then 1e2 down to 1e-6
 
 
 @dataclass
@@ -180,10 +180,10 @@ def calibrated(adapter, activations, paper="bw"):
         x, t = activations.of(block), shortcut(adapter, block, activations)
         prior = candidates(adapter, block, activations, alphas[name], paper)[best]
         strength = 0.0 if c is None else penalty(x, c)
-        r = prior if strength == 0 else prior + ridge(x, t - product(x, prior.T), strength).T
+        r = prior if strength in (0, math.inf) else prior + ridge(x, t - product(x, prior.T), strength).T
         delta = block.scaling * product(block.b, block.a + r)
         merged[name] = merges.Merged([], len(block.a), delta)
-        chosen[name] = {"prior": best, "c": c, "lambda": strength, "cv_error": error,
+        chosen[name] = {"prior": best, "c": None if c == math.inf else c, "lambda": None if c == math.inf else strength, "cv_error": error,
                         "condition": condition(x, strength)}
     return merged, chosen
 
@@ -207,7 +207,7 @@ def cross_validate(adapter, block, activations, alphas, paper):
         together = np.concatenate([t - product(x, prior.T) for prior in priors.values()], axis=1)
         for c in GRID:
             strength = penalty(x, c)
-            gain = ridge(x, together, strength) if strength > 0 else None
+            gain = ridge(x, together, strength) if 0 < strength < math.inf else None
             for i, (name, prior) in enumerate(priors.items()):
                 r = prior.T
                 if gain is not None:
@@ -246,7 +246,7 @@ def candidates(adapter, block, activations, alphas, paper):
             by_paper += alphas[k] * a
     if paper == "bi":
         by_paper = alphas[0] * block.a
-    return {paper: by_paper, "features": by_feature}
+    return {paper: by_paper, "slopes": by_feature}
 
 
 def column_sums(matrix):
@@ -255,7 +255,8 @@ def column_sums(matrix):
 
 def penalty(x, c):
     """lambda = c trace(G) / d, G = X'X."""
-    return c * inner(x, x) / x.shape[1]
+    size = inner(x, x)
+    return c * size / x.shape[1] if size > 0 else 0.0
 
 
 def ridge(x, targets, strength):
@@ -284,7 +285,7 @@ def solve(matrix, right):
 
 def condition(x, strength):
     """(rho + lambda) / lambda, rho the largest eigenvalue of G."""
-    if strength == 0:
+    if strength in (0, math.inf):
         return None
     gram = product(x, x.T) if len(x) < x.shape[1] else product(x.T, x)
     return digits(1 + np.linalg.eigvalsh(gram)[-1] / strength, 9)
@@ -321,13 +322,17 @@ def every(adapter, activations, paper="bw"):
 
 
 def truncated(adapter, merged, activations, rank=None, energy=None):
-    """Delta_q = U_q U_q' Delta, U from the SVD of Delta M^(1/2), M = G + 1e-6 trace(G)/d I."""
+    """Delta_q = U_q U_q' Delta, U from the SVD of Delta M^(1/2).
+
+    M = G + 1e-6 g I, g = |X Delta'|^2 / |Delta|^2, what G does to Delta on average.
+    """
     result = {}
     for name, block in adapter.blocks.items():
         one, x = merged[name], activations.of(block)
         metric = product(x.T, x)
-        trace = inner(x, x)
-        metric += 1e-6 * trace / len(metric) * np.eye(len(metric)) if trace else np.eye(len(metric))
+        seen, size = product(x, one.delta.T), inner(one.delta, one.delta)
+        gain = inner(seen, seen) / size if size > 0 else 0.0
+        metric += (1e-6 * gain if gain > 0 else 1.0) * np.eye(len(metric))
         u, sigma, _ = np.linalg.svd(product(one.delta, np.linalg.cholesky(metric)))
         squares = sigma[:one.rank] ** 2
         keep = min(rank or one.rank, len(squares))
