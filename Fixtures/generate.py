@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-from generator import cases, merges  # noqa: E402
+from generator import captures, cases, merges, replay  # noqa: E402
 from generator.safetensors_io import Tensor, read_safetensors, write_safetensors  # noqa: E402
 from generator.torch_bin import read_torch  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+CAPTURED = {"is": {"calibration": 256, "heldout": 96}, "bs": {"calibration": 128, "heldout": 96},
+            "ms": {"calibration": 256, "heldout": 96}}  # tokens taken of the real files
 COPIED = ("pytorch_model_lora.bin", "reslora_config.json", "norm-windows.json")
 
 
@@ -65,7 +67,16 @@ def make_minilm(source, target):
         folder.mkdir(exist_ok=True)
         for name in COPIED:
             (folder / name).write_bytes((source / structure / name).read_bytes())
-        cases.write_json(folder / "expected.json", expect(read_published(folder, base)))
+        adapter = read_published(folder, base)
+        cases.write_json(folder / "expected.json", expect(adapter))
+        for part, tokens in CAPTURED[structure].items():
+            name = f"activations-{part}.safetensors"
+            captures.first(source / structure / name, tokens, folder / name)
+        kept = {part: captures.read(folder / f"activations-{part}.safetensors")
+                for part in CAPTURED[structure]}
+        ranks = (4, 8) if structure == "bs" else ()
+        result, _ = replay.report(adapter, kept["calibration"], kept["heldout"], "BF16", ranks)
+        cases.write_json(folder / "replay.json", result)
 
 
 def main():

@@ -111,8 +111,10 @@ def summary(blocks):
     for figure in ("delta_error", "output_error"):
         values = [block[figure] for block in blocks.values() if block[figure] is not None]
         result[f"mean_{figure}"] = math.fsum(values) / len(values) if values else None
-    known = [name for name in blocks if blocks[name]["delta_error"] is not None]
-    result["worst_block"] = max(known, key=lambda name: blocks[name]["delta_error"], default=None)
+    # Where no error is more than rounding, no block is the worst.
+    known = {name: block["delta_error"] or 0.0 for name, block in blocks.items()}
+    worst = max(known, key=known.get)
+    result["worst_block"] = worst if known[worst] > 1e-12 else None
     result["blocks"] = blocks
     return result
 
@@ -179,12 +181,15 @@ def calibrated(adapter, activations, paper="bw"):
         (best, c), error = cross_validate(adapter, block, activations, alphas[name], paper)
         x, t = activations.of(block), shortcut(adapter, block, activations)
         prior = candidates(adapter, block, activations, alphas[name], paper)[best]
-        strength = 0.0 if c is None else penalty(x, c)
-        r = prior if strength in (0, math.inf) else prior + ridge(x, t - product(x, prior.T), strength).T
+        regression = Ridge(x)
+        strength = 0.0 if c in (None, math.inf) else c * regression.unit
+        r = prior
+        if strength > 0:
+            r = prior + regression.fit(t - product(x, prior.T), strength).T
         delta = block.scaling * product(block.b, block.a + r)
         merged[name] = merges.Merged([], len(block.a), delta)
-        chosen[name] = {"prior": best, "c": None if c == math.inf else c, "lambda": None if c == math.inf else strength, "cv_error": error,
-                        "condition": condition(x, strength)}
+        chosen[name] = {"prior": best, "c": None if c == math.inf else c, "lambda": strength, "cv_error": error,
+                        "condition": regression.condition(strength)}
     return merged, chosen
 
 
@@ -205,9 +210,10 @@ def cross_validate(adapter, block, activations, alphas, paper):
         x, t = train.of(block), shortcut(adapter, block, train)
         priors = candidates(adapter, block, train, alphas, paper)
         together = np.concatenate([t - product(x, prior.T) for prior in priors.values()], axis=1)
+        regression = Ridge(x)
         for c in GRID:
-            strength = penalty(x, c)
-            gain = ridge(x, together, strength) if 0 < strength < math.inf else None
+            strength = 0.0 if c == math.inf else c * regression.unit
+            gain = regression.fit(together, strength) if strength > 0 else None
             for i, (name, prior) in enumerate(priors.items()):
                 r = prior.T
                 if gain is not None:
@@ -253,19 +259,23 @@ def column_sums(matrix):
     return np.array([math.fsum(column) for column in matrix.T.tolist()])
 
 
-def penalty(x, c):
-    """lambda = c trace(G) / d, G = X'X."""
-    size = inner(x, x)
-    return c * size / x.shape[1] if size > 0 else 0.0
+class Ridge:
+    """argmin |targets - x d|^2 + lambda |d|^2, from whichever Gram matrix of x is smaller."""
 
+    def __init__(self, x):
+        self.x, self.dual = x, len(x) < x.shape[1]
+        self.gram = product(x, x.T) if self.dual else product(x.T, x)
+        self.unit = inner(x, x) / x.shape[1]  # trace(G) / d, G = X'X
 
-def ridge(x, targets, strength):
-    """argmin |targets - x d|^2 + strength |d|^2, from whichever Gram matrix is smaller."""
-    if len(x) < x.shape[1]:
-        gram = product(x, x.T)
-        return product(x.T, solve(gram + strength * np.eye(len(x)), targets))
-    gram = product(x.T, x)
-    return solve(gram + strength * np.eye(x.shape[1]), product(x.T, targets))
+    def fit(self, targets, strength):
+        matrix = self.gram + strength * np.eye(len(self.gram))
+        if self.dual:
+            return product(self.x.T, solve(matrix, targets))
+        return solve(matrix, product(self.x.T, targets))
+
+    def condition(self, strength):
+        """(rho + lambda) / lambda, rho the largest eigenvalue of G."""
+        return digits(1 + np.linalg.eigvalsh(self.gram)[-1] / strength, 9) if strength else None
 
 
 def solve(matrix, right):
@@ -281,14 +291,6 @@ def solve(matrix, right):
         right[j] /= lower[j, j]
         right[:j] -= np.outer(lower[j, :j], right[j])
     return right
-
-
-def condition(x, strength):
-    """(rho + lambda) / lambda, rho the largest eigenvalue of G."""
-    if strength in (0, math.inf):
-        return None
-    gram = product(x, x.T) if len(x) < x.shape[1] else product(x.T, x)
-    return digits(1 + np.linalg.eigvalsh(gram)[-1] / strength, 9)
 
 
 # The choice among all
