@@ -146,8 +146,8 @@ let package = Package(
     tests(
       "ReplayingTests",
       [
-        "Replaying", "Activations", "Adapters", "Safetensors", "ByteIO", "Tensors", "TestSupport",
-        "LoRATestSupport",
+        "Replaying", "Merging", "LinearAlgebra", "Activations", "Adapters", "Safetensors", "ByteIO",
+        "Tensors", "TestSupport", "LoRATestSupport",
       ]),
     tests(
       "FoldingTests",
