@@ -3,9 +3,12 @@
 # real adapters of Fixtures/minilm on the text beside this script. Prints tables and writes a page
 # for each adapter into .build/study, or into the folder given.
 set -euo pipefail
-mkdir -p "${1:-.build/study}"
-out="$(cd "${1:-.build/study}" && pwd)"
-cd "$(dirname "$0")/../.."
+root="$(cd "$(dirname "$0")/../.." && pwd)"
+out="${1:-$root/.build/study}"
+mkdir -p "$out"
+out="$(cd "$out" && pwd)"
+cd "$root"
+Tests/install-packages.sh
 if [ ! -x .build/study-python/bin/python ]; then
   python3 -m venv .build/study-python
 fi
