@@ -228,7 +228,7 @@ def cross_validate(adapter, block, activations, alphas, paper):
 
 
 def first_of_least(errors, scale):
-    """The earliest key whose value is the least, up to what rounding may decide: 1e-9 of `scale`."""
+    """The earliest key of the least value, up to what rounding may decide: 1e-9 of `scale`."""
     least = min(errors.values())
     nearly = [key for key, value in errors.items() if value <= least + 1e-7 * scale]
     tied = [key for key, value in errors.items() if value <= least + 1e-9 * scale]

@@ -62,7 +62,8 @@ class Encoder:
                           x + self.linear(f"{name}.attention.output.dense", mixed))
             inner = self.linear(f"{name}.intermediate.dense", x)
             inner = inner * (1 + erf(inner / math.sqrt(2)).astype(np.float64)) / 2
-            x = self.norm(f"{name}.output.LayerNorm", x + self.linear(f"{name}.output.dense", inner))
+            x = self.norm(f"{name}.output.LayerNorm",
+                          x + self.linear(f"{name}.output.dense", inner))
         return x, seen
 
     def attention(self, name, seen, adapter):
