@@ -228,7 +228,7 @@ def cross_validate(adapter, block, activations, alphas, paper):
 
 
 def first_of_least(errors, scale):
-    """The earliest key whose value is the least, up to what rounding may decide: 1e-9 of `scale`."""
+    """The earliest key of the least value, up to what rounding may decide: 1e-9 of `scale`."""
     least = min(errors.values())
     nearly = [key for key, value in errors.items() if value <= least + 1e-7 * scale]
     tied = [key for key, value in errors.items() if value <= least + 1e-9 * scale]
@@ -296,28 +296,32 @@ def solve(matrix, right):
 # The choice among all
 
 
-def automatic(adapter, activations, paper="bw"):
-    """Per block the method with the least error on the last fifth: merges, and what was chosen."""
+def automatic(adapter, activations, final):
+    """Per block the method with the least error on the last fifth: merges, and what was chosen.
+
+    `final` are the merges of all methods, fitted on all tokens.
+    """
     tokens = activations.tokens
     held = -(-tokens // 5)
     first, last = activations.rows(0, tokens - held), activations.rows(tokens - held, tokens)
-    tried, final = every(adapter, first, paper), every(adapter, activations, paper)
+    tried = every(adapter, first)[0]
     merged, chosen = {}, {}
     for name, block in adapter.blocks.items():
         wanted, x = residual(adapter, block, last), last.of(block)
-        errors = {m: frobenius(wanted - product(x, tried[m][name].delta.T)) for m in tried}
+        errors = {m: frobenius(wanted - product(x, one[name].delta.T)) for m, one in tried.items()}
         chosen[name] = first_of_least(errors, frobenius(wanted))
         merged[name] = final[chosen[name]][name]
     return merged, chosen
 
 
-def every(adapter, activations, paper="bw"):
-    """Every method that an adapter has, fitted on these tokens, in the order of ties."""
-    merged = {method: merges.merge(adapter, method) for method in merges.METHODS[adapter.structure]}
+def every(adapter, activations):
+    """Every method of an adapter, fitted on these tokens, in the order of ties; and the fits."""
+    methods = merges.METHODS[adapter.structure]
+    merged, fits = {method: merges.merge(adapter, method) for method in methods}, {}
     if adapter.structure in ("is", "ms"):
         merged["ls"] = ls(adapter, activations)
-        merged["calibrated"] = calibrated(adapter, activations, paper)[0]
-    return merged
+        merged["calibrated"], fits["calibrated"] = calibrated(adapter, activations)
+    return merged, fits
 
 
 # Truncation in the metric of the inputs
@@ -364,16 +368,15 @@ def digits(value, count=12):
 
 def report(adapter, calibration, heldout, dtype, ranks=(), shares=()):
     """All of `replay.json`, and the merges it measures."""
-    merged = every(adapter, calibration)
-    fits = {}
+    merged, fits = every(adapter, calibration)
     if adapter.structure in ("is", "ms"):
-        _, fits["calibrated"] = calibrated(adapter, calibration)
+        chosen = automatic(adapter, calibration, merged)
         merged["calibrated-bi"], fits["calibrated-bi"] = calibrated(adapter, calibration, "bi")
-    automatic_merge, fits["auto"] = automatic(adapter, calibration)
+        merged["auto"], fits["auto"] = chosen
     result = {"tokens": heldout.tokens, "calibration_tokens": calibration.tokens, "methods": {
         method: measure(adapter, one, heldout, dtype) for method, one in merged.items()}}
-    result["methods"]["auto"] = measure(adapter, automatic_merge, heldout, dtype)
-    result["fits"] = fits
+    if fits:
+        result["fits"] = fits
     if ranks or shares:
         result["truncated"] = {"rank": {}, "energy": {}}
     for kind, values in (("rank", ranks), ("energy", shares)):
