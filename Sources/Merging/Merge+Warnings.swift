@@ -28,6 +28,13 @@ extension Merge {
         "\(left.count) of \(fitted.count) blocks are left to the paper's merge: no fit did better on "
           + "tokens held out: " + left.listed { "'\($0.block.name)' (\($0.fit.prior))" })
     }
+    let least = RidgeFit.penalties.last ?? 0
+    let free = fitted.filter { $0.fit.penalty == least && $0.fit.crossValidatedError != nil }
+    if !free.isEmpty {
+      lines.append(
+        "\(free.count) of \(fitted.count) blocks took the smallest penalty there is; a smaller --penalty "
+          + "may do better: " + free.listed { "'\($0.block.name)'" })
+    }
     return lines
   }
 }

@@ -13,10 +13,10 @@ public struct ReplayResult: Sendable {
   public var meanDeltaError: Double? { mean(\.deltaError) }
   /// The mean of `outputError` over the blocks that have one.
   public var meanOutputError: Double? { mean(\.outputError) }
-  /// The block of the largest `deltaError`, the first of equal ones.
+  /// The block of the largest `deltaError`, the first of equal ones; nil where all are rounding only.
   public var worstBlock: BlockReplay? {
     blocks.reduce(nil) { worst, block in
-      guard let error = block.deltaError else { return worst }
+      guard let error = block.deltaError, error > 1e-12 else { return worst }
       guard let least = worst?.deltaError, least >= error else { return block }
       return worst
     }

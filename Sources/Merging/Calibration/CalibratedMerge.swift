@@ -23,8 +23,9 @@ public enum CalibratedMerge: MergeMethod {
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {
     let calibration = try inputs.calibration(for: adapter, name)
     guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
-    let (priorMethod, prior) = try prior(adapter, inputs)
-    var merges = prior
+    let paper = try paper(adapter, inputs)
+    // What has no shortcut to fit is exact in every merge but none.
+    var merges = paper?.merges ?? adapter.unfitted
     let linked = adapter.blocks.indices.filter {
       !adapter.topology.predecessors(of: $0).isEmpty
     }
@@ -32,8 +33,10 @@ public enum CalibratedMerge: MergeMethod {
     try BLAS.withoutOwnThreads {
       for (matrix, blocks) in byMatrix.sorted(by: { $0.key < $1.key }) {
         try inputs.progress(0, 0)
-        let priors = try blocks.map {
-          try adapter.shortcutMap(of: $0, prior[$0].combination, inputs.allowsNonFinite)
+        let priors = try paper.map { paper in
+          try blocks.map {
+            try adapter.shortcutMap(of: $0, paper.merges[$0].combination, inputs.allowsNonFinite)
+          }
         }
         let targets = try CalibrationTargets(
           adapter, matrix: matrix, blocks: blocks, calibration.inputs, inputs)
@@ -45,7 +48,8 @@ public enum CalibratedMerge: MergeMethod {
             .corrected(fit.maps[position]),
             fit: BlockFit(
               tokens: calibration.inputs.tokens,
-              prior: choice.takesSlopes ? BlockFit.slopes : priorMethod, penalty: choice.penalty,
+              prior: choice.takesSlopes ? BlockFit.slopes : paper?.method ?? BlockFit.slopes,
+              penalty: choice.penalty, lambda: choice.penalty * fit.meanEigenvalue,
               crossValidatedError: choice.error, condition: choice.condition))
         }
       }
@@ -54,23 +58,28 @@ public enum CalibratedMerge: MergeMethod {
   }
 
   /// The paper's merge that fits are drawn towards: `bw` where base weights or their statistics are
-  /// at hand, else `bi` where windows are, else `ls`.
-  private static func prior(
+  /// at hand, else `bi` where windows are.
+  private static func paper(
     _ adapter: Adapter, _ inputs: MergeInputs
-  ) throws -> (method: String, merges: [BlockMerge]) {
-    let method: any MergeMethod.Type =
-      if inputs.base != nil || BaseStatistics.areStored(with: adapter) {
-        WeightBasedMerge.self
-      } else if adapter.hasWindows {
-        InputBasedMerge.self
-      } else {
-        LeastSquaresMerge.self
-      }
-    return (method.name, try method.merge(adapter, inputs))
+  ) throws -> (method: String, merges: [BlockMerge])? {
+    if inputs.base != nil || BaseStatistics.areStored(with: adapter) {
+      return (WeightBasedMerge.name, try WeightBasedMerge.merge(adapter, inputs))
+    }
+    guard adapter.hasWindows else { return nil }
+    return (InputBasedMerge.name, try InputBasedMerge.merge(adapter, inputs))
   }
 }
 
 extension Adapter {
+  /// The merges of blocks without a shortcut to fit (Merging §4.6).
+  fileprivate var unfitted: [BlockMerge] {
+    blocks.map { _ in
+      guard structure == .inputShortcut else { return BlockMerge(.scaled(1)) }
+      let alpha = rootFactor(.standard)
+      return BlockMerge(.scaled(1 + alpha), alpha: [alpha])
+    }
+  }
+
   /// What a merge puts in place of a block's shortcut: `R_0` with `A* = A_n + R_0`, [rank, in].
   func shortcutMap(
     of block: Int, _ combination: BlockMerge.Combination, _ allowsNonFinite: Bool

@@ -4,7 +4,7 @@ public import Activations
 public struct Calibration: Sendable {
   /// The tokens, all blocks of the adapter.
   public var inputs: CapturedInputs
-  /// λ as a multiple of the mean eigenvalue of G; nil chooses it by cross-validation.
+  /// c, λ over the mean eigenvalue of G; nil chooses it by cross-validation.
   public var penalty: Double?
 
   /// Describes a calibration.
@@ -25,8 +25,10 @@ public struct BlockFit: Sendable, Equatable {
   public let tokens: Int
   /// The method whose result it was drawn towards, or `slopes`.
   public let prior: String
-  /// λ as multiples of the mean eigenvalue of G; infinite where the prior was left as it is.
+  /// c, λ over the mean eigenvalue of G; infinite where the prior was left as it is.
   public let penalty: Double
+  /// λ, in the unit of squared inputs.
+  public let lambda: Double
   /// The delta error that cross-validation expects on other tokens; nil where λ was given.
   public let crossValidatedError: Double?
   /// What the condition number of `G + λ 1` is at most, `(ρ + λ) / λ` with ρ the largest eigenvalue of

@@ -103,6 +103,9 @@ struct CalibrationTargets: Sendable {
       }
     }
 
+    /// `trace(G) / features`
+    var meanEigenvalue: Double { features.reduce(0, +) / Double(features.count) }
+
     mutating func add(_ other: Sums, times factor: Double = 1) {
       func add(_ values: [Double], to sums: inout [Double]) {
         for i in sums.indices { sums[i] += factor * values[i] }
@@ -188,7 +191,13 @@ struct CalibrationTargets: Sendable {
     try rotations[position].transposed.multiplied(by: rows.rows(self.rows[position]))
   }
 
-  /// The second prior (Replay §4.2): `Σ_k A_{n−k} diag(d_k)`, d the slope of each feature of
+  /// All priors of all blocks below each other, in the coordinates of the rows: the paper's, where
+  /// there is one, and that of slopes over the tokens summed.
+  func stackedPriors(_ paper: Matrix?, _ sums: Sums) throws -> Matrix {
+    .stackedRows([paper, try rotated(slopePriors(sums))].compactMap { $0 })
+  }
+
+  /// The prior of slopes (Replay §4.2 a): `Σ_k A_{n−k} diag(d_k)`, d the slope of each feature of
   /// `x_{n−k}` over the same of `x_n`, [r, features] for each block.
   func slopePriors(_ sums: Sums) -> [Matrix] {
     terms.map { terms in

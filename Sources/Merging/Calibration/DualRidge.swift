@@ -53,29 +53,26 @@ struct DualRidge: RidgeSystem {
   }
 
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?
   ) throws -> [[[Double]]] {
-    var errors = [[[Double]]](
-      repeating: penalties.map { _ in [Double](repeating: 0, count: t.rows) }, count: 2)
+    var errors = RidgeSystems.noErrors(targets, penalties, paper)
     for fold in folds {
       var rest = sums
       if let held = foldSums[fold.lowerBound] { rest.add(held, times: -1) }
       let others = Array(0..<fold.lowerBound) + Array(fold.upperBound..<t.columns)
-      let prior = Matrix.stackedRows([paper, try targets.rotated(targets.slopePriors(rest))])
-      // What the priors leave of t, of both below each other, [2 rowCount, tokens].
-      let left = try remainder(prior)
+      // What the priors leave of t, of all below each other, [priors · rowCount, tokens].
+      let left = try remainder(targets.stackedPriors(paper, rest))
       let known = left.columns(others)
       let work = try SymmetricPair(size: others.count)
       // Of a token of the fold with each of the others.
       let between = Matrix(
         rows: fold.count, columns: others.count,
         values: fold.flatMap { token in others.map { kernel[token, $0] } })
-      let mean = rest.features.reduce(0, +) / Double(targets.features)
       for (index, penalty) in penalties.enumerated() {
         var predicted = Matrix(rows: left.rows, columns: fold.count)
         if penalty.isFinite {
-          guard penalty * mean > 0 else { continue }
-          work.setLower(from: kernel, without: fold, shift: penalty * mean)
+          guard penalty * rest.meanEigenvalue > 0 else { continue }
+          work.setLower(from: kernel, without: fold, shift: penalty * rest.meanEigenvalue)
           try work.factorise(threads: threads)
           var dual = known
           work.solve(&dual.values, count: dual.rows)
@@ -103,7 +100,7 @@ struct DualRidge: RidgeSystem {
 
   func correction(penalty: Double, prior: Matrix) throws -> Matrix {
     let work = try SymmetricPair(size: t.columns)
-    let shift = penalty * sums.features.reduce(0, +) / Double(targets.features)
+    let shift = penalty * sums.meanEigenvalue
     try work.setLower(from: kernel, subtracting: false, shift: shift, threads: threads)
     try work.factorise(threads: threads)
     var dual = try remainder(prior)
@@ -111,10 +108,7 @@ struct DualRidge: RidgeSystem {
     return try dual.multiplied(by: x)
   }
 
-  func largestEigenvalue() -> Double {
-    let mean = sums.features.reduce(0, +) / Double(targets.features)
-    return mean > 0 ? kernel.largestEigenvalue(.lower) / mean : 0
-  }
+  func largestEigenvalue() -> Double { kernel.largestEigenvalue(.lower) }
 }
 
 extension Matrix {

@@ -48,24 +48,17 @@ struct PrimalRidge: RidgeSystem {
     return (products, sums)
   }
 
-  /// Σ x² over all features, per feature.
-  private func meanEigenvalue(_ sums: CalibrationTargets.Sums) -> Double {
-    sums.features.reduce(0, +) / Double(targets.features)
-  }
-
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?
   ) throws -> [[[Double]]] {
-    var errors = [[[Double]]](
-      repeating: penalties.map { _ in [Double](repeating: 0, count: targets.rowCount) }, count: 2)
+    var errors = RidgeSystems.noErrors(targets, penalties, paper)
     for fold in folds {
       gram.clear(.upper)
       let held = try PrimalRidge.sum(targets, fold, into: gram, .upper, threads: threads)
       var rest = sums
       rest.add(held.sums, times: -1)
-      let priors = [paper, try targets.rotated(targets.slopePriors(rest))]
-      // (Σ t xᵀ − R_0 G) over the other folds, of both priors below each other.
-      let prior = Matrix.stackedRows(priors)
+      // (Σ t xᵀ − R_0 G) over the other folds, of all priors below each other.
+      let prior = try targets.stackedPriors(paper, rest)
       var right = times(.lower, prior)
       let inside = times(.upper, prior)
       for i in right.values.indices {
@@ -77,7 +70,7 @@ struct PrimalRidge: RidgeSystem {
       for (index, penalty) in penalties.enumerated() {
         var map = prior
         if penalty.isFinite {
-          let shift = penalty * meanEigenvalue(rest)
+          let shift = penalty * rest.meanEigenvalue
           guard shift > 0 else { continue }
           try work.setLower(from: gram, subtracting: true, shift: shift, threads: threads)
           try work.factorise(threads: threads)
@@ -91,7 +84,7 @@ struct PrimalRidge: RidgeSystem {
     return errors
   }
 
-  /// `Σ (t − R x)² = Σ t² − 2 R Σ t xᵀ + R G Rᵀ` over a fold, for the rows of both priors.
+  /// `Σ (t − R x)² = Σ t² − 2 R Σ t xᵀ + R G Rᵀ` over a fold, for the rows of all priors.
   private func squaredErrors(
     _ map: Matrix, _ held: (products: Matrix, sums: CalibrationTargets.Sums)
   ) -> [Double] {
@@ -119,7 +112,7 @@ struct PrimalRidge: RidgeSystem {
   }
 
   func correction(penalty: Double, prior: Matrix) throws -> Matrix {
-    let shift = penalty * meanEigenvalue(sums)
+    let shift = penalty * sums.meanEigenvalue
     var right = times(.lower, prior)
     for i in right.values.indices { right.values[i] = products.values[i] - right.values[i] }
     try work.setLower(from: gram, subtracting: false, shift: shift, threads: threads)
@@ -128,8 +121,5 @@ struct PrimalRidge: RidgeSystem {
     return right
   }
 
-  func largestEigenvalue() -> Double {
-    let mean = meanEigenvalue(sums)
-    return mean > 0 ? gram.largestEigenvalue(.lower) / mean : 0
-  }
+  func largestEigenvalue() -> Double { gram.largestEigenvalue(.lower) }
 }

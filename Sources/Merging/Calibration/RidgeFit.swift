@@ -6,9 +6,9 @@ internal import Tensors
 struct RidgeFit {
   /// What was chosen for a block.
   struct Choice {
-    /// Whether the second prior was taken, that of slopes.
+    /// Whether the prior of slopes was taken, not the paper's.
     var takesSlopes = false
-    /// λ over the mean eigenvalue of G; infinite where the prior is left as it is.
+    /// c, λ over the mean eigenvalue of G; infinite where the prior is left as it is.
     var penalty: Double
     /// The relative error that cross-validation expects.
     var error: Double?
@@ -16,11 +16,12 @@ struct RidgeFit {
   }
 
   let choices: [Choice]
+  /// `trace(G) / features`, by which c becomes λ.
+  let meanEigenvalue: Double
   /// The map of each block, `R` in `A* = A + R`, [r, features].
   let maps: [Matrix]
 
-  /// λ as multiples of the mean eigenvalue of G, largest first: infinity, then half powers of ten
-  /// from 1e2 down to 1e-6.
+  /// The values of c, largest first: infinity, then half powers of ten from 1e2 down to 1e-6.
   static let penalties: [Double] =
     [.infinity]
     + (0...16).map { step in
@@ -34,23 +35,28 @@ struct RidgeFit {
 
   /// Fits the blocks.
   ///
-  /// - Parameter paper: the first prior of each block, [r, features].
-  init(_ targets: CalibrationTargets, paper: [Matrix], penalty: Double?, threads: Int) throws {
+  /// - Parameter paper: the paper's prior of each block, [r, features], where there is one.
+  init(_ targets: CalibrationTargets, paper: [Matrix]?, penalty: Double?, threads: Int) throws {
     let folds = RidgeFit.folds(targets.tokens)
     let system = try RidgeSystems.make(targets, folds: folds, threads: threads)
-    var choices = targets.blocks.map { _ in Choice(penalty: penalty ?? .infinity) }
-    if penalty == nil, folds.count > 1 {
-      choices = try RidgeFit.choose(targets, system, folds, targets.rotated(paper))
+    meanEigenvalue = system.sums.meanEigenvalue
+    var choices = targets.blocks.map { _ in
+      Choice(takesSlopes: paper == nil, penalty: penalty ?? .infinity)
     }
-    let priors = [paper, targets.slopePriors(system.sums)]
-    var maps = targets.blocks.indices.map { priors[choices[$0].takesSlopes ? 1 : 0][$0] }
+    if penalty == nil, folds.count > 1 {
+      choices = try RidgeFit.choose(targets, system, folds, paper.map(targets.rotated))
+    }
+    let slopes = targets.slopePriors(system.sums)
+    var maps = targets.blocks.indices.map { position in
+      choices[position].takesSlopes ? slopes[position] : paper?[position] ?? slopes[position]
+    }
     let largest = system.largestEigenvalue()
     // Of the chosen prior of each block; blocks share what one penalty factorises.
     let prior = try targets.rotated(maps)
     for penalty in Set(choices.map(\.penalty)).sorted() where penalty.isFinite && largest > 0 {
       let correction = try system.correction(penalty: penalty, prior: prior)
       for position in choices.indices where choices[position].penalty == penalty {
-        choices[position].condition = 1 + largest / penalty
+        choices[position].condition = 1 + largest / (penalty * meanEigenvalue)
         let own = try targets.map(position, correction)
         for i in own.values.indices { maps[position].values[i] += own.values[i] }
       }
@@ -63,7 +69,7 @@ struct RidgeFit {
   /// then the first prior.
   private static func choose(
     _ targets: CalibrationTargets, _ system: any RidgeSystem, _ folds: [Range<Int>],
-    _ paper: Matrix
+    _ paper: Matrix?
   ) throws -> [Choice] {
     let errors = try system.crossValidated(folds, penalties: penalties, paper: paper)
     return targets.blocks.indices.map { position in
@@ -73,7 +79,8 @@ struct RidgeFit {
           let error = targets.rows[position].reduce(0) {
             $0 + targets.weights[$1] * errors[prior][index][$1]
           }
-          tried.append((Choice(takesSlopes: prior == 1, penalty: penalty), error.squareRoot()))
+          let takesSlopes = paper == nil || prior == 1
+          tried.append((Choice(takesSlopes: takesSlopes, penalty: penalty), error.squareRoot()))
         }
       }
       let least = tried.map(\.error).min() ?? 0

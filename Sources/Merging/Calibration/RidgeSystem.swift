@@ -12,21 +12,30 @@ protocol RidgeSystem {
   ///
   /// - Parameters:
   ///   - penalties: values of c; an infinite one leaves the prior as it is.
-  ///   - paper: the first prior, [rowCount, features]; the second is `slopePriors` of the tokens
-  ///     fitted on.
+  ///   - paper: the first prior, [rowCount, features]; nil where there is only the other,
+  ///     `slopePriors` of the tokens fitted on.
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?
   ) throws -> [[[Double]]]
 
   /// `R − R_0` of the fit on all tokens, [rowCount, features].
   func correction(penalty: Double, prior: Matrix) throws -> Matrix
 
-  /// The largest eigenvalue of G over `trace(G) / features`.
+  /// The largest eigenvalue of G.
   func largestEigenvalue() -> Double
 }
 
-/// The choice between the two forms, which give the same fits.
+/// What both forms share, and the choice between them; they give the same fits.
 enum RidgeSystems {
+  /// Errors to add to: by prior, penalty and row.
+  static func noErrors(
+    _ targets: CalibrationTargets, _ penalties: [Double], _ paper: Matrix?
+  ) -> [[[Double]]] {
+    [[[Double]]](
+      repeating: penalties.map { _ in [Double](repeating: 0, count: targets.rowCount) },
+      count: paper == nil ? 1 : 2)
+  }
+
   /// The form that takes less memory: tokens · (features + 2 · tokens) numbers in the dual form,
   /// 2 · features² in the other.
   static func make(

@@ -32,12 +32,13 @@ struct FactorTruncation {
       return
     }
     // What the tokens do not see is ordered as by ‖Δ‖.
+    let image = try r.multiplied(by: metric).timesTransposed(r)
+    let size = plain.sigma.reduce(0) { $0 + $1 * $1 }
+    let gain = size > 0 ? FactorTruncation.trace(image) / size : 0
+    let floor = gain > 0 ? 1e-6 * gain : 1
     let gram = try factors.a.timesTransposed(factors.a)
-    let scale = 1e-6 * FactorTruncation.trace(metric) / FactorTruncation.trace(gram)
     var definite = metric
-    for i in definite.values.indices where scale.isFinite {
-      definite.values[i] += scale * gram.values[i]
-    }
+    for i in definite.values.indices { definite.values[i] += floor * gram.values[i] }
     let (v, d, _) = try Factorisation.svd(definite)
     var root = v
     for row in 0..<root.rows {
@@ -46,7 +47,6 @@ struct FactorTruncation {
     let seen = try Factorisation.svd(r.multiplied(by: root))
     let kept = truncation.keptCount(seen.sigma)
     guard kept < rank else { return nil }
-    let image = try r.multiplied(by: metric).timesTransposed(r)
     relativeError = FactorTruncation.lost(image, seen.u, kept)
     plainRelativeError = FactorTruncation.lost(image, plain.u, kept)
     self.factors = try FactorTruncation.cut(factors.a, q, r, seen.u, kept)

@@ -59,7 +59,7 @@ struct MergeReport {
     var table = Table([
       ("block", .left), ("α", .left), ("rank", .right), ("f", .right), ("‖Δ‖", .right),
       ("‖W + Δ‖", .right), ("rank error", .right), ("by plain SVD", .right), ("method", .left),
-      ("towards", .left), ("λ", .right), ("expected error", .right), ("condition", .right),
+      ("towards", .left), ("c", .right), ("expected error", .right), ("condition", .right),
     ])
     for (block, figures) in zip(adapter.blocks, result.blocks) {
       table.append([
@@ -77,8 +77,8 @@ struct MergeReport {
     let fits = result.blocks.compactMap(\.fit)
     let fitted =
       fits.first.map { fit in
-        "fitted on \(fit.tokens) tokens; λ in mean eigenvalues of G, expected error by "
-          + "cross-validation, condition at most\n"
+        "fitted on \(fit.tokens) tokens towards the merge named; c, the weight of that merge, and the "
+          + "expected error by cross-validation (Replay §4.2); condition at most\n"
       } ?? ""
     let end =
       isDryRun
@@ -112,7 +112,8 @@ extension BlockFit {
     .members([
       "tokens": .integer(tokens),
       "prior": .string(prior),
-      "lambda": .double(penalty),
+      "c": .double(penalty),
+      "lambda": .double(lambda),
       "cross_validated_error": crossValidatedError.map(JSONValue.double) ?? .null,
       "condition": condition.map(JSONValue.double) ?? .null,
     ])

@@ -21,7 +21,7 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "λ of calibrated over the mean eigenvalue of G (default: by cross-validation).",
+      "How strongly calibrated is drawn to the paper's merge (default: by cross-validation).",
       valueName: "number"))
   var penalty: Double?
 
