@@ -61,10 +61,12 @@ struct HeatMap: Sendable {
             band.top - 6, anchor: .middle)
         }
         for (row, family) in band.rows.enumerated() {
-          Drawing.label(
-            family.label.shortened(to: HeatMapLayout.labelLength), size.left - 10,
-            size.top(of: row, in: number) + size.cellHeight / 2 + 4, "row", anchor: .end,
-            title: family.label)
+          if !family.label.isEmpty {
+            Drawing.label(
+              family.label.shortened(to: HeatMapLayout.labelLength), size.left - 10,
+              size.top(of: row, in: number) + size.cellHeight / 2 + 4, "row", anchor: .end,
+              title: family.label)
+          }
           for cell in family.cells {
             self.cell(
               cell.block, x: size.x(of: cell.column), y: size.top(of: row, in: number), size)
