@@ -109,8 +109,8 @@ import Testing
   func crowd() throws {
     let sample = try HostilePages.crowd(5000)
     #expect(sample.html.utf8.count < 16 << 20)
-    #expect(Drawn(sample.html).strays.isEmpty)
-    #expect(sample.html.matches(of: #/<th scope="row"/#).count == 5000)
+    #expect(sample.html.components(separatedBy: "<th scope=\"row\"").count == 5001)
+    #expect(Drawn(try HostilePages.crowd(300).html).strays.isEmpty)
   }
 
   @Test("the page asks for nothing from anywhere")

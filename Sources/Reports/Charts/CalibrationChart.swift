@@ -38,8 +38,8 @@ struct CalibrationChart: Sendable {
         (curves.flatMap { $0 } + references).map(\.error), fromZero: true, mayBeLogarithmic: true),
       xTitle: "calibration tokens, logarithmic", yTitle: "mean error of the low-rank term")
     let legend = Legend(
-      curves.compactMap(\.first).map { ($0.name, $0.style, false) }
-        + references.map { ($0.name, $0.style, true) })
+      curves.compactMap(\.first).map { ($0.name, $0.style, .curve) }
+        + references.map { ($0.name, $0.style, .across) })
     let drawing = Drawing.svg(
       width: area.width, height: area.height,
       label: "Mean error against calibration tokens for "

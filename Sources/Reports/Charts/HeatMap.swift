@@ -88,7 +88,7 @@ struct HeatMap: Sendable {
       x + gap, y + gap, size.cellWidth - 2 * gap, size.cellHeight - 2 * gap,
       radius: size.cellWidth < 12 ? 0 : 3,
       ["class": "cell \(step)", "data-mark": ""] + figure.attributes, title: lines)
-    guard size.showsNumbers, value.isFinite else { return rect }
+    guard size.showsNumbers, value.isFinite, figure.text.columns <= 7 else { return rect }
     return Markup(joining: [
       rect,
       Drawing.label(

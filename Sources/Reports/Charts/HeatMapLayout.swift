@@ -34,7 +34,10 @@ struct HeatMapLayout: Sendable {
   private let columnCount: Int
 
   init(_ grid: BlockGrid) {
-    let perBand = grid.isSequence ? 32 : HeatMapLayout.columnsOfBand
+    let bandCount = (grid.layers.count - 1) / HeatMapLayout.columnsOfBand + 1
+    // Bands of one length; those of a sequence are counted in powers of two.
+    let perBand =
+      grid.isSequence ? 32 : max(1, (grid.layers.count + bandCount - 1) / bandCount)
     columnCount = min(grid.layers.count, perBand)
     showsNumbers = columnCount <= 12
     cellWidth = showsNumbers ? 54 : columnCount <= 26 ? 28 : columnCount <= 40 ? 20 : 12.5
