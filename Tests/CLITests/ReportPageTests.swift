@@ -92,7 +92,7 @@ import Testing
       #expect(outcome.error.contains("--html"))
     }
     let plan = try succeed(fold + ["--plan-out", "fold.plan", "--json"], in: folder).json()
-    for task in 0..<(try #require(try plan.integer("tasks"))) {
+    for task in 0..<(plan.integer("tasks") ?? 0) {
       try succeed(["fold", "--plan", "fold.plan", "--task", "\(task)"], in: folder)
     }
     let outcome = try succeed(

@@ -46,7 +46,7 @@ struct HeatMap: Sendable {
     let logarithmic = scale.isLogarithmic ? " Logarithmic colours." : ""
     let places =
       grid.isSequence
-      ? "Blocks in their order, row by row."
+      ? "Blocks in their order, row by row, the first of each row counted at its left."
       : "A row for each kind of block, a column for each layer."
     return [explanation, places + logarithmic].filter { !$0.isEmpty }.joined(separator: " ")
   }

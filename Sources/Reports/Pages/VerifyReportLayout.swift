@@ -100,7 +100,8 @@ struct VerifyReportLayout: Sendable {
   private var ranking: Markup {
     let most = page.methods.map(\.meanDeltaError).filter(\.isFinite).max() ?? 1
     return DataTable(
-      caption: "Means over all blocks of the relative error, in the order asked for.",
+      caption:
+        "Means over all blocks of the relative error, in the order asked for; ★ has the least.",
       columns: [
         .init(title: "method", explanation: "", isNumber: false),
         .init(title: "calibrated on", explanation: "tokens the method was fitted to"),
