@@ -16,12 +16,14 @@
     const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
     return (high + 0.05) / (low + 0.05);
   };
+  const backgrounds = new Map();
   const backgroundOf = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const found = colour(getComputedStyle(at).backgroundColor);
-      if (found.alpha === 1) return found.rgb;
+    if (!element) return [255, 255, 255];
+    if (!backgrounds.has(element)) {
+      const found = colour(getComputedStyle(element).backgroundColor);
+      backgrounds.set(element, found.alpha === 1 ? found.rgb : backgroundOf(element.parentElement));
     }
-    return [255, 255, 255];
+    return backgrounds.get(element);
   };
   const name = (element) =>
     `${element.tagName}.${element.getAttribute("class") ?? ""} '${element.textContent.slice(0, 40)}'`;
@@ -62,6 +64,7 @@
       if (isMark && shapeBox.width === 0 && shapeBox.height === 0) result.small.push(name(shape));
     }
     for (const text of svg.querySelectorAll("text")) {
+      if (!text.firstChild?.textContent.trim()) continue;
       const height = text.getBoundingClientRect().height;
       if (height < 10) result.small.push(`${name(text)} ${height.toFixed(1)} px`);
     }

@@ -8,7 +8,7 @@ import TestSupport
 enum SamplePages {
   /// A page and what it must agree with.
   struct Sample {
-    let name: String
+    var name: String
     let html: String
     let json: JSONValue
   }

@@ -33,17 +33,17 @@ struct CalibrationChart: Sendable {
   var figure: PageFigure {
     let marks = Set(curves.flatMap { $0.compactMap(\.tokens) }).sorted().map(Double.init)
     let area = PlotArea(
-      width: 640, height: 300, x: Scale(marking: marks),
+      width: 440, height: 250, x: Scale(marking: marks),
       y: Scale(
         (curves.flatMap { $0 } + references).map(\.error), fromZero: true, mayBeLogarithmic: true),
       xTitle: "calibration tokens, logarithmic", yTitle: "mean error of the low-rank term")
     let legend = Legend(
-      curves.compactMap(\.first).map { ($0.name, $0.style, false) }
-        + references.map { ($0.name, $0.style, true) })
+      curves.compactMap(\.first).map { ($0.name, $0.style, .curve) }
+        + references.map { ($0.name, $0.style, .across) })
     let drawing = Drawing.svg(
       width: area.width, height: area.height,
       label: "Mean error against calibration tokens for "
-        + curves.compactMap(\.first).map(\.name).joined(separator: ", ")
+        + curves.compactMap(\.first).map(\.name).joined(separator: ", "), fills: true
     ) {
       area.axes
       for run in references { reference(run, area) }
@@ -51,7 +51,7 @@ struct CalibrationChart: Sendable {
     }
     let across = references.isEmpty ? "" : " Dashed: methods that need no calibration."
     return PageFigure(
-      content: Markup(joining: [legend.markup, PageFigure.box(drawing)]),
+      content: Markup(joining: [legend.markup, Markup("div", ["class": "panel wide"]) { drawing }]),
       caption: "Mean error over all blocks by the number of tokens calibrated on." + across)
   }
 

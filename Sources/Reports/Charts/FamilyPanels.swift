@@ -59,7 +59,7 @@ struct FamilyPanels: Sendable {
     let left = grid.families.count - shown.count
     let note = left > 0 ? " \(NumberText.count(left)) more families are in the table." : ""
     let content = Markup(joining: [
-      Legend(series.map { ($0.name, $0.style, $0.isHollow) }).markup,
+      Legend(series.map { ($0.name, $0.style, $0.isHollow ? .point : .curve) }).markup,
       Markup("div", ["class": "panels"]) {
         for family in shown { panel(family, y) }
       },
@@ -103,22 +103,25 @@ struct FamilyPanels: Sendable {
   @MarkupBuilder private func points(
     _ series: Series, _ family: BlockGrid.Family, _ layers: [Double], _ area: PlotArea
   ) -> Markup {
+    // Where many stand close, smaller ones.
+    let scale = family.members.count > 40 ? 0.55 : 1
     for (member, layer) in zip(family.members, layers) {
       for (position, value) in series.values[member.block].enumerated() where value.isFinite {
-        point(series, member.block, position, value, area.px(layer), area)
+        point(series, member.block, position, value, area.px(layer), area, scale)
       }
     }
   }
 
   private func point(
-    _ series: Series, _ block: Int, _ position: Int, _ value: Double, _ x: Double, _ area: PlotArea
+    _ series: Series, _ block: Int, _ position: Int, _ value: Double, _ x: Double, _ area: PlotArea,
+    _ scale: Double
   ) -> Markup {
     let key = series.first.map { "\(series.key).\($0 + position)" } ?? series.key
     let figure = Figure(block: names[block], key: key, value: value, run: series.run)
     let which =
       series.values[block].count > 1 ? ", number \((series.first ?? 0) + position + 1)" : ""
     return series.style.marker.drawn(
-      x, area.py(value),
+      x, area.py(value), scale: scale,
       [
         "class": "\(series.isHollow ? "hollow" : "point") \(series.style.style)",
         "data-mark": "",
@@ -141,38 +144,5 @@ enum LayerScale {
           $0.value == $0.value.rounded() && $0.value >= (layers.min() ?? 0)
             && $0.value <= (layers.max() ?? 0)
         })
-  }
-}
-
-/// The names of series beside their colours and markers.
-struct Legend: Sendable {
-  private let entries: [(name: String, style: SeriesStyle, isHollow: Bool)]
-
-  init(_ entries: [(String, SeriesStyle, Bool)]) { self.entries = entries }
-
-  /// A list; empty for a single series, which the caption names.
-  var markup: Markup? {
-    guard entries.count > 1 else { return nil }
-    return Markup("ul", ["class": "legend"]) {
-      for entry in entries {
-        Markup("li") {
-          Markup(
-            "svg",
-            [
-              "width": "22", "height": "12", "viewBox": "0 0 22 12", "aria-hidden": "true",
-              "class": "key",
-            ]
-          ) {
-            if !entry.isHollow {
-              Drawing.line(1, 6, 21, 6, "line \(entry.style.style)")
-            }
-            entry.style.marker.drawn(
-              11, 6, ["class": "\(entry.isHollow ? "hollow" : "point") \(entry.style.style)"],
-              title: [])
-          }
-          entry.name
-        }
-      }
-    }
   }
 }

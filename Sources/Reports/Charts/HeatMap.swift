@@ -46,7 +46,7 @@ struct HeatMap: Sendable {
     let logarithmic = scale.isLogarithmic ? " Logarithmic colours." : ""
     let places =
       grid.isSequence
-      ? "Blocks in their order, row by row."
+      ? "Blocks in their order, row by row, the first of each row counted at its left."
       : "A row for each kind of block, a column for each layer."
     return [explanation, places + logarithmic].filter { !$0.isEmpty }.joined(separator: " ")
   }
@@ -61,10 +61,12 @@ struct HeatMap: Sendable {
             band.top - 6, anchor: .middle)
         }
         for (row, family) in band.rows.enumerated() {
-          Drawing.label(
-            family.label.shortened(to: HeatMapLayout.labelLength), size.left - 10,
-            size.top(of: row, in: number) + size.cellHeight / 2 + 4, "row", anchor: .end,
-            title: family.label)
+          if !family.label.isEmpty {
+            Drawing.label(
+              family.label.shortened(to: HeatMapLayout.labelLength), size.left - 10,
+              size.top(of: row, in: number) + size.cellHeight / 2 + 4, "row", anchor: .end,
+              title: family.label)
+          }
           for cell in family.cells {
             self.cell(
               cell.block, x: size.x(of: cell.column), y: size.top(of: row, in: number), size)
@@ -86,7 +88,7 @@ struct HeatMap: Sendable {
       x + gap, y + gap, size.cellWidth - 2 * gap, size.cellHeight - 2 * gap,
       radius: size.cellWidth < 12 ? 0 : 3,
       ["class": "cell \(step)", "data-mark": ""] + figure.attributes, title: lines)
-    guard size.showsNumbers, value.isFinite else { return rect }
+    guard size.showsNumbers, value.isFinite, figure.text.columns <= 7 else { return rect }
     return Markup(joining: [
       rect,
       Drawing.label(

@@ -32,15 +32,23 @@ struct HeatMapLayout: Sendable {
   /// Whether cells are wide enough for their number.
   let showsNumbers: Bool
   private let columnCount: Int
+  private let isSequence: Bool
 
   init(_ grid: BlockGrid) {
-    let perBand = grid.isSequence ? 32 : HeatMapLayout.columnsOfBand
+    let bandCount = (grid.layers.count - 1) / HeatMapLayout.columnsOfBand + 1
+    // Bands of one length; those of a sequence are counted in powers of two.
+    let perBand =
+      grid.isSequence ? 32 : max(1, (grid.layers.count + bandCount - 1) / bandCount)
     columnCount = min(grid.layers.count, perBand)
     showsNumbers = columnCount <= 12
     cellWidth = showsNumbers ? 54 : columnCount <= 26 ? 28 : columnCount <= 40 ? 20 : 12.5
     cellHeight = showsNumbers ? 30 : 22
     let shown = grid.families.prefix(HeatMap.maximumRows)
-    let longest = shown.map { min($0.label.columns, HeatMapLayout.labelLength) }.max() ?? 0
+    isSequence = grid.isSequence
+    let longest =
+      isSequence
+      ? "\(grid.layers.count)".count
+      : shown.map { min($0.label.columns, HeatMapLayout.labelLength) }.max() ?? 0
     left = max(40, 7 * Double(longest) + 14)
     let positions = Dictionary(grid.layers.enumerated().map { ($1, $0) }) { first, _ in first }
     var bands: [Band] = []
@@ -54,12 +62,15 @@ struct HeatMapLayout: Sendable {
           }
           return (column - start, member.block)
         }
-        return cells.isEmpty ? nil : Row(label: grid.isSequence ? "" : family.label, cells: cells)
+        return cells.isEmpty
+          ? nil : Row(label: grid.isSequence ? "\(start)" : family.label, cells: cells)
       }
       guard !rows.isEmpty else { continue }
+      // The rows of a sequence say what they begin with.
+      let head = grid.isSequence ? 0 : HeatMapLayout.headHeight
       bands.append(
-        Band(top: y + HeatMapLayout.headHeight, columns: Array(start..<end), rows: rows))
-      y += HeatMapLayout.headHeight + Double(rows.count) * cellHeight + 6
+        Band(top: y + head, columns: Array(start..<end), rows: rows))
+      y += head + Double(rows.count) * cellHeight + (grid.isSequence ? 0 : 6)
     }
     self.bands = bands
     // The last label of the legend stands half beyond it.
@@ -75,7 +86,7 @@ struct HeatMapLayout: Sendable {
 
   /// Whether a column has room for its number above it.
   func isLabelled(_ column: Int) -> Bool {
-    column % (cellWidth >= 28 ? 1 : cellWidth >= 20 ? 2 : 4) == 0
+    !isSequence && column % (cellWidth >= 28 ? 1 : cellWidth >= 20 ? 2 : 4) == 0
   }
 }
 

@@ -2,18 +2,18 @@
 enum Marker: Int, CaseIterable, Sendable {
   case circle, square, diamond, triangle, triangleDown, cross
 
-  /// The point as an element, 4 pixels about its centre.
+  /// The point as an element, 4 pixels about its centre unless scaled.
   func drawn(
-    _ x: Double, _ y: Double, _ attributes: Attributes, title: [String]
+    _ x: Double, _ y: Double, scale: Double = 1, _ attributes: Attributes, title: [String]
   ) -> Markup {
     func polygon(_ corners: [(Double, Double)]) -> Markup {
       let data = corners.enumerated().map { position, corner in
-        "\(position == 0 ? "M" : "L")\((x + corner.0).coordinate) \((y + corner.1).coordinate)"
+        "\(position == 0 ? "M" : "L")\((x + scale * corner.0).coordinate) \((y + scale * corner.1).coordinate)"
       }
       return Drawing.path(data.joined() + "Z", attributes, title: title)
     }
     switch self {
-    case .circle: return Drawing.circle(x, y, radius: 3.4, attributes, title: title)
+    case .circle: return Drawing.circle(x, y, radius: 3.4 * scale, attributes, title: title)
     case .square: return polygon([(-3, -3), (3, -3), (3, 3), (-3, 3)])
     case .diamond: return polygon([(0, -4.2), (4.2, 0), (0, 4.2), (-4.2, 0)])
     case .triangle: return polygon([(0, -4), (4, 3.2), (-4, 3.2)])

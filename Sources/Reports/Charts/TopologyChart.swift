@@ -34,14 +34,16 @@ struct TopologyChart: Sendable {
     func x(_ depth: Int) -> Double { 20 + Double(depth) * step }
     func y(_ lane: Int) -> Double { 36 + Double(lane) * TopologyChart.laneHeight }
     let labels = laneLabels(nodes, lanes)
-    let longest = labels.map { 7 * Double($0.columns) }.max() ?? 0
+    let starts = (0..<lanes).map { lane in
+      max(6, x(nodes.first { $0.lane == lane }?.depth ?? 0) - radius)
+    }
+    let labelsEnd = zip(starts, labels).map { $0 + 7.2 * Double($1.columns) }.max() ?? 0
     let drawing = Drawing.svg(
-      width: max(40 + Double(depth - 1) * step, longest + 16),
+      width: max(40 + Double(depth - 1) * step, labelsEnd + 8),
       height: Double(lanes) * TopologyChart.laneHeight + 8, label: label(topology, lanes)
     ) {
       for (lane, text) in labels.enumerated() where !text.isEmpty {
-        let first = nodes.first { $0.lane == lane }?.depth ?? 0
-        Drawing.label(text, max(6, x(first) - radius), y(lane) - 20, "row")
+        Drawing.label(text, starts[lane], y(lane) - 20, "row")
       }
       for node in nodes {
         if let previous = node.previous {

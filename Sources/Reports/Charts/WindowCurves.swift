@@ -8,7 +8,7 @@ struct WindowCurves: Sendable {
 
   /// What is drawn at most; a window may hold a million norms.
   private static let maximumFamilies = 12
-  private static let maximumLines = 64
+  private static let maximumLines = 24
   private static let maximumPoints = 120
   /// The steps of the heat maps' colours that lines are seen in.
   private static let colours = 3...9
@@ -52,14 +52,16 @@ struct WindowCurves: Sendable {
     _ window: KeyPath<NormWindows, NormWindow>
   ) -> Markup? {
     let all = family.members.compactMap { line($0.block, $0.layer, window) }
-    let lines = all.prefix(WindowCurves.maximumLines)
+    // Of many, some that are equally far apart.
+    let some = min(all.count, WindowCurves.maximumLines)
+    let lines = (0..<some).map { all[some < 2 ? 0 : $0 * (all.count - 1) / (some - 1)] }
     guard !lines.isEmpty else { return nil }
     let count = lines.map(\.values.count).max() ?? 1
     let area = PlotArea(
       width: 400, height: 200,
       x: Scale([0, Double(max(1, count - 1))]), y: Scale(lines.flatMap { $0.points.map(\.y) }),
       xTitle: all.count > lines.count
-        ? "batch (\(all.count - lines.count) more layers are left out)" : "batch",
+        ? "batch (\(lines.count) of \(all.count) layers are drawn)" : "batch",
       yTitle: symbol)
     let label =
       "Norms \(symbol) of \(family.label) over \(NumberText.count(count)) batches, "

@@ -40,7 +40,10 @@ extension JSONValue {
     var escaped = ""
     for scalar in serialized(indented: true).unicodeScalars {
       switch scalar {
-      case "<", ">", "&", "\u{2028}", "\u{2029}":
+      // Between values, and nowhere else.
+      case "\n": escaped += "\n"
+      case "<", ">", "&": fallthrough
+      case _ where scalar.steersTerminal:
         let hex = String(scalar.value, radix: 16)
         escaped += #"\u"# + String(repeating: "0", count: 4 - hex.count) + hex
       default: escaped.unicodeScalars.append(scalar)

@@ -75,7 +75,8 @@ struct DataTable: Sendable {
     switch cell {
     case .text(let text):
       // Short names stay whole.
-      Markup("td") { text.columns > 48 ? Markup(breakable: text) : Markup(text: text) }
+      text.columns > 22
+        ? Markup("td", ["class": "long"]) { Markup(breakable: text) } : Markup("td") { text }
     case .integer(let number): Markup("td", ["class": "n"]) { NumberText.count(number) }
     case .figure(let figure): figure?.cell ?? Markup("td")
     case .markup(let content): Markup("td") { content }

@@ -71,8 +71,9 @@ enum StyleSheet {
     vertical-align:baseline}
     th:last-child,td:last-child{padding-right:0}
     thead th{color:var(--muted);font-weight:600;white-space:nowrap;vertical-align:bottom}
-    tbody th{font-weight:400;font-size:.8rem;min-width:22ch;max-width:56ch;
-    overflow-wrap:anywhere}
+    tbody th{font-weight:400;font-size:.8rem;min-width:13ch;max-width:56ch;overflow-wrap:anywhere}
+    th[data-row],td.long{min-width:22ch}
+    td.long{overflow-wrap:anywhere}
     th.n,td.n{text-align:right;white-space:nowrap}
     tbody tr:hover{background:var(--surface)}
     .scroll+.scroll{margin-top:36px}
@@ -91,6 +92,7 @@ enum StyleSheet {
     .side figure{min-width:0;max-width:100%}
     .side figcaption{width:0;min-width:100%}
     .panel{min-width:0;max-width:500px;break-inside:avoid}
+    .panel.wide{max-width:560px}
     svg{display:block;overflow:visible;font:11px system-ui,-apple-system,"Segoe UI",Roboto,
     "Helvetica Neue",sans-serif}
     svg.fills{width:100%;height:auto}
@@ -151,7 +153,8 @@ enum StyleSheet {
       .panels,.pairs{grid-template-columns:1fr 1fr}
       svg{overflow:visible}
       table{width:100%;font-size:8pt}
-      tbody th{max-width:none;min-width:0;font-size:7.5pt}
+      tbody th{max-width:none;font-size:7.5pt}
+      th[data-row],td.long{min-width:0}
       th,td{padding-right:8pt}
       th.n,td.n{white-space:normal}
       }

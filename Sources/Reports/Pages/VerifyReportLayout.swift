@@ -100,13 +100,16 @@ struct VerifyReportLayout: Sendable {
   private var ranking: Markup {
     let most = page.methods.map(\.meanDeltaError).filter(\.isFinite).max() ?? 1
     return DataTable(
-      caption: "Means over all blocks of the relative error, in the order asked for.",
+      caption:
+        "Means over all blocks of the relative error, in the order asked for; ★ has the least.",
       columns: [
         .init(title: "method", explanation: "", isNumber: false),
         .init(title: "calibrated on", explanation: "tokens the method was fitted to"),
-        .init(title: "error of the low-rank term", explanation: "‖Δ_res − Δ_mer‖ / ‖Δ_res‖"),
+        .init(
+          title: "low-rank error", explanation: "of the low-rank term, ‖Δ_res − Δ_mer‖ / ‖Δ_res‖"),
         .init(title: "", explanation: "", isNumber: false),
-        .init(title: "error of the output", explanation: "‖Δ_res − Δ_mer‖ / ‖X Wᵀ + Δ_res‖"),
+        .init(
+          title: "output error", explanation: "of the output, ‖Δ_res − Δ_mer‖ / ‖X Wᵀ + Δ_res‖"),
         .init(
           title: "worst block", explanation: "the block with the largest error", isNumber: false),
       ],
@@ -128,11 +131,11 @@ struct VerifyReportLayout: Sendable {
 
   private func bar(_ share: Double, _ style: SeriesStyle) -> Markup {
     guard share.isFinite, share >= 0 else { return Markup(joining: []) }
-    let width = min(1, share) * 160
+    let width = min(1, share) * 140
     return Markup(
       "svg",
       [
-        "width": "160", "height": "10", "viewBox": "0 0 160 10", "aria-hidden": "true",
+        "width": "140", "height": "10", "viewBox": "0 0 140 10", "aria-hidden": "true",
         "class": style.style,
       ]
     ) { Drawing.rect(0, 0, max(1, width), 10, radius: 2, ["class": "fill"]) }
