@@ -13,6 +13,9 @@ public struct CapturedInputs: Sendable {
   /// The tokens taken.
   public let rows: Range<Int>
 
+  /// The blocks of the file that are not asked for.
+  public let unusedBlocks: Int
+
   /// The number of tokens taken.
   public var tokens: Int { rows.count }
 
@@ -63,12 +66,14 @@ public struct CapturedInputs: Sendable {
     self.label = label
     matrices = file.matrices
     rows = 0..<count
+    unusedBlocks = file.inputs.count - blocks.count
   }
 
   private init(_ other: CapturedInputs, rows: Range<Int>) {
     label = other.label
     matrices = other.matrices
     matrixOfBlock = other.matrixOfBlock
+    unusedBlocks = other.unusedBlocks
     self.rows = rows
   }
 

@@ -115,7 +115,7 @@ public struct Replay: Sendable {
     return measured
   }
 
-  /// The low-rank terms of a block over a tile, in float32.
+  /// The low-rank terms of a block over a tile.
   private func terms(
     _ position: Int, _ deltas: DeltaReplay, _ candidates: [ReplayCandidate],
     _ tile: Projections.Tile
@@ -123,9 +123,8 @@ public struct Replay: Sendable {
     func float32(_ matrix: Matrix) -> [Float] { matrix.values.map { Float($0) } }
     let block = deltas.forward.blocks[position]
     let left = try deltas.forward.left(of: block, allowsNonFinite: allowsNonFinite)
-    let reference = (
-      float32(deltas.forward.state(of: block, in: tile)), float32(left), left.columns
-    )
+    let state = deltas.forward.state(of: block, in: tile)
+    let reference = (float32(state), float32(left), left.columns)
     guard folded != nil, let candidate = candidates.first else {
       return OutputReplay.Terms(reference: reference, merged: nil)
     }
@@ -135,8 +134,9 @@ public struct Replay: Sendable {
     return OutputReplay.Terms(
       reference: reference,
       merged: (
-        float32(deltas.mergedState(of: position, 0, in: tile)), float32(scaled.b),
-        factors.a.rows, scaled
+        scaled,
+        state: .stackedColumns([deltas.mergedState(of: position, 0, in: tile), state]),
+        left: .stackedColumns([scaled.b, left.scaled(by: -1)])
       ))
   }
 

@@ -24,13 +24,14 @@ struct OutputReplay {
     }
   }
 
-  /// What is known of a block over a tile, each low-rank term as `state · leftᵀ` with [tokens, ρ] and
+  /// What is known of a block over a tile, low-rank terms as `state · leftᵀ` with [tokens, ρ] and
   /// [out, ρ].
   struct Terms: Sendable {
     /// `Δ_res`
     let reference: (state: [Float], left: [Float], rank: Int)
-    /// `Δ_mer`, where folded weights are measured, and its factors A and s B.
-    let merged: (state: [Float], left: [Float], rank: Int, factors: PlainFactors)?
+    /// Where folded weights are measured: the factors A and s B of the merge, and `Δ_mer − Δ_res`,
+    /// whose terms may cancel.
+    let merged: (factors: PlainFactors, state: Matrix, left: Matrix)?
   }
 
   let adapter: Adapter
@@ -125,13 +126,12 @@ struct OutputReplay {
         MatrixView(room.weights.elements(), stride: features), m: range.count, n: outputs.count,
         k: features, into: room.outputs.elements(), stride: outputs.count)
     }
-    func add(_ state: [Float], _ left: [Float], _ rank: Int, _ range: Range<Int>) {
-      room.add(blas, state, left, rank, tokens: range, outputs: outputs)
-    }
     try progress(try room.load(weight, outputs))
     for range in pieces(of: 0..<tokens, OutputReplay.stripTokens) {
       product(range)
-      add(terms.reference.state, terms.reference.left, terms.reference.rank, range)
+      room.add(
+        blas, terms.reference.state, terms.reference.left, terms.reference.rank, tokens: range,
+        outputs: outputs)
       sums.output += room.squares(range.count * outputs.count)
     }
     guard allowsNonFinite || sums.output.isFinite else {
@@ -141,13 +141,11 @@ struct OutputReplay {
     let stored = TensorReference(source: folded.source, index: folded.weights[block])
     try progress(
       try room.loadRoundingErrors(of: stored, weight, outputs, merged.factors, blas))
-    let negative = terms.reference.left.map { -$0 }
     for range in pieces(of: 0..<tokens, OutputReplay.stripTokens) {
       product(range)
       sums.stored += room.squares(range.count * outputs.count)
-      add(merged.state, merged.left, merged.rank, range)
-      add(terms.reference.state, negative, terms.reference.rank, range)
-      sums.folded += room.squares(range.count * outputs.count)
+      sums.folded += room.squares(
+        plus: merged.state, merged.left, tokens: range, outputs: outputs, blas)
     }
     guard allowsNonFinite || sums.folded.isFinite else {
       throw ReplayError.nonFiniteOutput(source: folded.source.label, weight: stored.info.name)

@@ -99,6 +99,39 @@ struct StripRoom {
     }
   }
 
+  /// The sum of the squares of the products plus `state · leftᵀ` of the same tokens and outputs, which
+  /// is computed in float64.
+  func squares(
+    plus state: Matrix, _ left: Matrix, tokens: Range<Int>, outputs range: Range<Int>, _ blas: BLAS
+  ) -> Double {
+    let products: UnsafeMutablePointer<Float> = outputs.elements()
+    let rank = state.columns
+    var sum = 0.0
+    // As many tokens as make a small matrix of float64.
+    for piece in pieces(of: tokens, StripRoom.pieceRows) {
+      var terms = [Double](repeating: 0, count: piece.count * range.count)
+      state.values.withUnsafeBufferPointer { state in
+        left.values.withUnsafeBufferPointer { left in
+          terms.withUnsafeMutableBufferPointer { terms in
+            guard let state = state.baseAddress, let left = left.baseAddress,
+              let terms = terms.baseAddress
+            else { return }
+            blas.timesTransposed(
+              MatrixView(state + piece.lowerBound * rank, stride: rank),
+              MatrixView(left + range.lowerBound * rank, stride: rank), m: piece.count,
+              n: range.count, k: rank, into: terms, stride: range.count)
+          }
+        }
+      }
+      let start = (piece.lowerBound - tokens.lowerBound) * range.count
+      for i in terms.indices {
+        let value = Double(products[start + i]) + terms[i]
+        sum += value * value
+      }
+    }
+    return sum
+  }
+
   /// The sum of the squares of the first products, in float64.
   func squares(_ count: Int) -> Double {
     let bytes = UnsafeRawBufferPointer(outputs.bytes)

@@ -93,10 +93,8 @@ struct VerifyCommand: ParsableCommand {
     let captured = try CapturedInputs(file, for: input, tokens: tokens)
     let calibrations = try settings.calibration.calibrations(for: input)
     let candidates = try candidates(input, base?.source, calibrations)
-    var warnings = candidates.flatMap(\.warnings)
-    if let calibration = calibrations.max(by: { $0.inputs.tokens < $1.inputs.tokens }) {
-      warnings += try OverlapWarning.warnings(captured, calibration.inputs)
-    }
+    let warnings =
+      candidates.flatMap(\.warnings) + (try overlap(captured, calibrations.map(\.inputs)))
     let bar = ProgressBar("replaying", isQuiet: common.quiet)
     defer { bar.finish() }
     var replay = Replay(
@@ -109,11 +107,26 @@ struct VerifyCommand: ParsableCommand {
     let report = VerifyReport(
       adapter: input, path: adapter, activations: activations, base: self.base,
       measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings,
-      pagePath: page.path)
+      pagePath: page.path,
+      notes: captured.unusedBlocks == 0
+        ? [] : ["\(captured.unusedBlocks) blocks of the activations are not in the adapter"])
     common.warn(warnings)
     try page.write(replacing: force, json: report.json, report.page.html)
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
     if !report.passes { throw ExitCode(ExitStatus.checkFailed) }
+  }
+
+  /// What to say where tokens that are measured on were fitted on.
+  private func overlap(
+    _ captured: CapturedInputs, _ fitted: [CapturedInputs]
+  ) throws -> [String] {
+    guard let most = fitted.max(by: { $0.tokens < $1.tokens }) else { return [] }
+    let shared = try captured.tokens(sharedWith: most)
+    guard shared > 0 else { return [] }
+    return [
+      "\(shared) of the \(captured.tokens) tokens measured on are among those fitted on: errors of fitted "
+        + "merges are too small; measure on tokens of other texts"
+    ]
   }
 
   /// The merges to measure, in the order in which they were asked for: methods, each for every

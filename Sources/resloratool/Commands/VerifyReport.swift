@@ -14,6 +14,8 @@ struct VerifyReport {
   let maxError: Double?
   let warnings: [String]
   let pagePath: String?
+  /// What else there is to know, one line each.
+  let notes: [String]
 
   /// Whether no block is above what was allowed.
   var passes: Bool { failing.isEmpty }
@@ -43,7 +45,7 @@ struct VerifyReport {
       "passed": .bool(passes),
       "html": pagePath.map(JSONValue.string),
       "warnings": .array(warnings.map(JSONValue.string)),
-      "notes": .array(adapter.notes.map(JSONValue.string)),
+      "notes": .array((adapter.notes + notes).map(JSONValue.string)),
     ])
     return .object(all)
   }
@@ -87,7 +89,8 @@ struct VerifyReport {
 
   var text: String {
     let tokens = measured.first?.result.tokens ?? 0
-    return "\(tokens) tokens of \(activations.escapedForTerminal)\n\n"
+    return notes.map { "note: \($0)\n" }.joined()
+      + "\(tokens) tokens of \(activations.escapedForTerminal)\n\n"
       + (measured.count == 1 ? single(measured[0]) : means.text + "\n" + comparison.text) + verdict
       + ReportOptions.text(pagePath, isDryRun: false)
   }

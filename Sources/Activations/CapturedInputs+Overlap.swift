@@ -1,0 +1,37 @@
+internal import Tensors
+
+extension CapturedInputs {
+  /// How many of the tokens taken are also among those of another capture (Replay §1.2): rows of the
+  /// last block's matrix, bit by bit as float64, which differ wherever anything before a token did.
+  ///
+  /// Memory: 8 bytes for each token of the other, and 128 rows.
+  ///
+  /// - Throws: errors of reading.
+  public func tokens(sharedWith other: CapturedInputs) throws -> Int {
+    guard let own = matrixOfBlock.last, let matrix = other.matrixOfBlock.last,
+      features(of: own) == other.features(of: matrix)
+    else { return 0 }
+    let known = Set(try other.rowHashes(of: matrix))
+    return try rowHashes(of: own).reduce(0) { $0 + (known.contains($1) ? 1 : 0) }
+  }
+
+  private func rowHashes(of matrix: Int) throws -> [Int] {
+    let info = matrices.tensors[matrix]
+    let features = info.shape[1]
+    let rowBytes = features * info.dtype.elementByteCount
+    var hashes: [Int] = []
+    for start in stride(from: rows.lowerBound, to: rows.upperBound, by: 128) {
+      let end = min(rows.upperBound, start + 128)
+      let bytes = try matrices.bytes(of: matrix, range: (start * rowBytes)..<(end * rowBytes))
+      let values = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) }
+      for row in 0..<(end - start) {
+        var hasher = Hasher()
+        values[(row * features)..<((row + 1) * features)].withUnsafeBytes {
+          hasher.combine(bytes: $0)
+        }
+        hashes.append(hasher.finalize())
+      }
+    }
+    return hashes
+  }
+}

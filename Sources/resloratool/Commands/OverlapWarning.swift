@@ -1,5 +1,0 @@
-import Activations
-
-enum OverlapWarning {
-  static func warnings(_ measured: CapturedInputs, _ fitted: CapturedInputs) throws -> [String] { [] }
-}
