@@ -101,9 +101,12 @@ let package = Package(
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["Tensors", "ByteIO", "HDF5", "ResLoRAContainer", "CKernels", "CLAPACK"],
+      dependencies: [
+        "Tensors", "ByteIO", "HDF5", "ResLoRAContainer", "CKernels", "CLAPACK", "Safetensors",
+        "Adapters", "Activations", "LinearAlgebra", "Replaying",
+      ],
       path: "Tests/Benchmarks",
-      exclude: ["fold.py", "fold_by_script.py", "container_h5py.py", "hdf5_h5py.py"],
+      exclude: ["fold.py", "fold_by_script.py", "container_h5py.py", "hdf5_h5py.py", "replay.py"],
       swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),

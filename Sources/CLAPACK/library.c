@@ -29,6 +29,7 @@ bool clapack_load(CLAPACKLibrary *library) {
                    resolve(handle, "sgemm_", &library->sgemm) &&
                    resolve(handle, "dsyrk_", &library->dsyrk) &&
                    resolve(handle, "dsymm_", &library->dsymm) &&
+                   resolve(handle, "dsymv_", &library->dsymv) &&
                    resolve(handle, "dtrsm_", &library->dtrsm) &&
                    resolve(handle, "dpotrf_", &library->dpotrf);
     if (!isWhole) continue;

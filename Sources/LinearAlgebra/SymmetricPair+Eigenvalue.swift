@@ -1,21 +1,42 @@
+internal import ByteIO
+internal import CLAPACK
+
 extension SymmetricPair {
-  /// The largest eigenvalue of a matrix without negative ones, by power iteration from the diagonal:
-  /// to about six digits where it stands clear of the next, else a little below; size² for each of at
-  /// most 200 steps.
+  /// The largest eigenvalue of a matrix without negative ones, by at most 60 steps of power iteration
+  /// from the roots of the diagonal: to about six digits where it stands clear of the next, else a few
+  /// percent below. Each step reads the triangle once.
   package func largestEigenvalue(_ half: Half) -> Double {
-    var vector = (0..<size).map { element(half, $0, $0).pointee.squareRoot() }
-    var image = vector
+    let memory = AlignedBuffer(byteCount: 16 * size)
+    var vector: UnsafeMutablePointer<Double> = memory.elements()
+    var image = vector + size
+    for i in 0..<size { vector[i] = element(half, i, i).pointee.squareRoot() }
     var value = 0.0
-    for _ in 0..<200 {
-      let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    for _ in 0..<60 {
+      let norm = dot(vector, vector).squareRoot()
       guard norm > 0, norm.isFinite else { return value }
-      for i in vector.indices { vector[i] /= norm }
-      times(half, rows: vector, count: 1, into: &image)
-      let next = zip(vector, image).reduce(0) { $0 + $1.0 * $1.1 }
-      swap(&vector, &image)
+      for i in 0..<size { vector[i] /= norm }
+      multiply(half, vector, into: image)
+      let next = dot(vector, image)
       if abs(next - value) <= 1e-9 * next { return next }
       value = next
+      swap(&vector, &image)
     }
     return value
+  }
+
+  private func dot(
+    _ x: UnsafeMutablePointer<Double>, _ y: UnsafeMutablePointer<Double>
+  ) -> Double {
+    (0..<size).reduce(0) { $0 + x[$1] * y[$1] }
+  }
+
+  private func multiply(
+    _ half: Half, _ vector: UnsafeMutablePointer<Double>,
+    into image: UnsafeMutablePointer<Double>
+  ) {
+    var (n, lda, step) = (rl_lapack_int(size), rl_lapack_int(stride), rl_lapack_int(1))
+    var (one, zero) = (1.0, 0.0)
+    blas.routines.dsymv(
+      half.name, &n, &one, element(half, 0, 0), &lda, vector, &step, &zero, image, &step)
   }
 }

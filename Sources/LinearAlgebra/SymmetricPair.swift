@@ -19,7 +19,7 @@ package final class SymmetricPair: @unchecked Sendable {
   package let size: Int
 
   /// The rows and columns of a tile.
-  static let edge = 512
+  static let edge = 384
 
   let blas: BLAS
   private let memory: AlignedBuffer

@@ -8,6 +8,7 @@ enum Benchmarks {
     ("container", ContainerBenchmark.run),
     ("hdf5", HDF5Benchmark.run),
     ("kernels", FoldKernelBenchmark.run),
+    ("replay", ReplayBenchmark.run),
   ]
 
   static func main() throws {

@@ -40,6 +40,10 @@ typedef struct {
   void (*dsymm)(const char *side, const char *uplo, const rl_lapack_int *m, const rl_lapack_int *n,
                 const double *alpha, const double *a, const rl_lapack_int *lda, const double *b,
                 const rl_lapack_int *ldb, const double *beta, double *c, const rl_lapack_int *ldc);
+  /// y = alpha A x + beta y, A symmetric, one triangle of it given.
+  void (*dsymv)(const char *uplo, const rl_lapack_int *n, const double *alpha, const double *a,
+                const rl_lapack_int *lda, const double *x, const rl_lapack_int *incx,
+                const double *beta, double *y, const rl_lapack_int *incy);
   /// B = alpha op(A)^-1 B (side L) or alpha B op(A)^-1 (side R), A triangular.
   void (*dtrsm)(const char *side, const char *uplo, const char *transa, const char *diag,
                 const rl_lapack_int *m, const rl_lapack_int *n, const double *alpha,
