@@ -38,11 +38,16 @@ struct Provenance {
 
   /// The SHA-256 of the adapters that a file's metadata say are folded into it.
   static func folded(into metadata: [(key: String, value: String)]) -> Set<String> {
+    Set(
+      adapters(in: metadata).flatMap { $0.object?["sha256"]?.array ?? [] }.compactMap(\.string))
+  }
+
+  /// The adapters that a file's metadata say are folded into it.
+  fileprivate static func adapters(in metadata: [(key: String, value: String)]) -> [JSONValue] {
     guard let text = metadata.first(where: { $0.key == key })?.value,
       let folds = (try? JSONValue(parsing: Array(text.utf8)))?.array
     else { return [] }
-    let adapters = folds.flatMap { $0.object?["adapters"]?.array ?? [] }
-    return Set(adapters.flatMap { $0.object?["sha256"]?.array ?? [] }.compactMap(\.string))
+    return folds.flatMap { $0.object?["adapters"]?.array ?? [] }
   }
 
   /// The metadata of a file with this fold added.
@@ -55,5 +60,13 @@ struct Provenance {
     }
     return metadata.filter { $0.key != Provenance.key }
       + [(Provenance.key, JSONValue.array(folds + [entry]).serialized())]
+  }
+}
+
+extension FoldBase {
+  /// The methods by which the adapters in it were merged, each once, by its metadata.
+  public var foldedMethods: [String] {
+    shards.flatMap { Provenance.adapters(in: $0.header.metadata) }
+      .compactMap { $0.object?["method"]?.string }.uniqued
   }
 }

@@ -96,4 +96,3 @@ extension BLAS {
       transposeA, transposeB, &m, &n, &k, &alpha, a.start, &lda, b.start, &ldb, &beta, c, &ldc)
   }
 }
-

@@ -27,7 +27,9 @@ package enum Factorisation {
   }
 
   /// `X = U diag(σ) Vᵀ` with k = min(rows, columns) singular values, largest first.
-  package static func svd(_ matrix: Matrix) throws(LinearAlgebraError) -> (u: Matrix, sigma: [Double], vt: Matrix) {
+  package static func svd(_ matrix: Matrix) throws(LinearAlgebraError) -> (
+    u: Matrix, sigma: [Double], vt: Matrix
+  ) {
     let lapack = try BLAS.load().routines
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)

@@ -38,8 +38,10 @@ public enum MergeError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .unknownMethod, .notForStructure, .nothingToGoBy, .missingBase, .missingCalibration,
-      .publishedCalibration: .usage
-    case .tooFewTokens, .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare, .zeroScaling,
+      .publishedCalibration:
+      .usage
+    case .tooFewTokens, .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare,
+      .zeroScaling,
       .nonFiniteWeight, .badStatistics:
       .badData
     }

@@ -45,7 +45,9 @@ enum ReplayBenchmark {
     guard clapack_load(&library) else { fatalError("OpenBLAS is not there") }
     var n = rl_lapack_int(size)
     let operations = 2e-9 * Double(size) * Double(size) * Double(size)
-    let (a, b) = ([Double](repeating: 0.5, count: size * size), [Float](repeating: 0.5, count: size * size))
+    let (a, b) = (
+      [Double](repeating: 0.5, count: size * size), [Float](repeating: 0.5, count: size * size)
+    )
     var (c, d) = (a, b)
     var (one, zero, oneF, zeroF) = (1.0, 0.0, Float(1), Float(0))
     let double = Measuring.best(of: 3) {

@@ -47,7 +47,8 @@ import Testing
     }
   }
 
-  @Test("products with both halves are those of the rows they were summed over", arguments: [40, 600])
+  @Test(
+    "products with both halves are those of the rows they were summed over", arguments: [40, 600])
   func products(_ size: Int) throws {
     let sample = try Sample(size: size, threads: 2)
     var generator = SeededGenerator(seed: 9)

@@ -60,7 +60,9 @@ public enum AutomaticMerge: MergeMethod {
       let errors = trials.map { $0.deltaError ?? .infinity }
       let least = errors.min() ?? .infinity
       // Nearly equal ones are those that only rounding tells apart.
-      guard let best = errors.firstIndex(where: { $0 <= least + 1e-9 }) else { preconditionFailure("none is always among the methods") }
+      guard let best = errors.firstIndex(where: { $0 <= least + 1e-9 }) else {
+        preconditionFailure("none is always among the methods")
+      }
       trials[best].isTaken = true
       return merged[best][block].with(trials)
     }

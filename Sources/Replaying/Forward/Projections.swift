@@ -132,7 +132,8 @@ package struct Projections: Sendable {
   }
 
   private func multiply(
-    _ stack: Stack, _ x: UnsafePointer<Double>, _ count: Int, _ target: SharedTarget<Double>, _ row: Int
+    _ stack: Stack, _ x: UnsafePointer<Double>, _ count: Int, _ target: SharedTarget<Double>,
+    _ row: Int
   ) {
     let features = inputs.features(of: stack.matrix)
     stack.values.withUnsafeBufferPointer { factors in

@@ -46,7 +46,8 @@ package struct ShortcutForward: Sendable {
     func request(_ factor: Int, times block: Int) throws -> Int {
       let key = Key(factor: factor, matrix: inputs.matrixOfBlock[block])
       if let position = known[key] { return position }
-      let a = try loaded[factor] ?? adapter.blocks[factor].a.load(allowingNonFinite: allowsNonFinite)
+      let a =
+        try loaded[factor] ?? adapter.blocks[factor].a.load(allowingNonFinite: allowsNonFinite)
       loaded[factor] = a
       requests.append(Projections.Request(matrix: key.matrix, factor: a))
       known[key] = requests.count - 1

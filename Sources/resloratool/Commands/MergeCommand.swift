@@ -69,7 +69,8 @@ struct MergeCommand: ParsableCommand {
     report.pagePath = page.path
     if !target.isDryRun {
       try page.write(
-        replacing: target.force, json: report.json, report.page(warnings: (base?.warnings ?? []) + result.warnings).html
+        replacing: target.force, json: report.json,
+        report.page(warnings: (base?.warnings ?? []) + result.warnings).html
       )
     }
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)

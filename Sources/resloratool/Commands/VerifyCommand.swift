@@ -88,13 +88,15 @@ struct VerifyCommand: ParsableCommand {
       ] + merged + input.files, replacing: force)
     let base = try base.map { try BaseCheckpoint(path: $0) }
     common.warn(base?.warnings ?? [])
-    let folded = try folded.map { try BaseCheckpoint(path: $0) }
+    let folded = try folded.map { try FoldBase(path: $0) }
     let file = try ActivationFile(path: activations, hdf5: .isolated)
     let captured = try CapturedInputs(file, for: input, tokens: tokens)
     let calibrations = try settings.calibration.calibrations(for: input)
-    let candidates = try candidates(input, base?.source, calibrations)
+    let candidates = try candidates(
+      input, base?.source, calibrations, folded?.foldedMethods ?? [])
     let warnings =
       candidates.flatMap(\.warnings) + (try overlap(captured, calibrations.map(\.inputs)))
+      + otherMethod(folded, candidates)
     let bar = ProgressBar("replaying", isQuiet: common.quiet)
     defer { bar.finish() }
     var replay = Replay(
@@ -129,10 +131,23 @@ struct VerifyCommand: ParsableCommand {
     ]
   }
 
+  /// What to say where a checkpoint was folded by another method than the one measured.
+  private func otherMethod(_ folded: FoldBase?, _ candidates: [VerifyCandidate]) -> [String] {
+    guard let folded, !methods.isEmpty, let name = candidates.first?.candidate.name,
+      !folded.foldedMethods.isEmpty, !folded.foldedMethods.contains(name)
+    else { return [] }
+    return [
+      "\(folded.path.escapedForTerminal) was folded by method "
+        + folded.foldedMethods.listed { $0.escapedForTerminal }
+        + ", as its metadata say: what is measured as rounding is the difference to \(name) as well"
+    ]
+  }
+
   /// The merges to measure, in the order in which they were asked for: methods, each for every
   /// number of calibration tokens where it depends on them, then merged adapters.
   private func candidates(
-    _ adapter: Adapter, _ base: (any TensorSource)?, _ calibrations: [Calibration]
+    _ adapter: Adapter, _ base: (any TensorSource)?, _ calibrations: [Calibration],
+    _ folded: [String]
   ) throws -> [VerifyCandidate] {
     let bar = ProgressBar("merging", isQuiet: common.quiet)
     defer { bar.finish() }
@@ -140,7 +155,13 @@ struct VerifyCommand: ParsableCommand {
     inputs.progress = { try bar.update($0, of: $1) }
     common.warn(try adapter.warningsOfOtherBase(inputs))
     var found: [VerifyCandidate] = []
-    let requested: [String?] = methods.isEmpty && merged.isEmpty ? [nil] : methods
+    var requested: [String?] = methods.isEmpty && merged.isEmpty ? [nil] : methods
+    // What was folded by one method is measured against it.
+    if requested == [nil], folded.count == 1,
+      MergeMethods.all.contains(where: { $0.name == folded[0] })
+    {
+      requested = folded
+    }
     for method in requested {
       let (chosen, _) = try MergeMethods.choose(
         method, for: adapter, hasBase: base != nil, hasCalibration: !calibrations.isEmpty,
