@@ -1,6 +1,7 @@
 internal import Adapters
 internal import ByteIO
 internal import Folding
+internal import Safetensors
 internal import Tensors
 
 /// What the metadata of folded files say of the fold (Folding §4.4).
