@@ -87,14 +87,28 @@ struct VerifyCommand: ParsableCommand {
         settings.calibration.calibration,
       ] + merged + input.files, replacing: force)
     let base = try base.map { try BaseCheckpoint(path: $0) }
-    common.warn(base?.warnings ?? [])
+    var warnings = base?.warnings ?? []
     let folded = try folded.map { try BaseCheckpoint(path: $0) }
+    warnings += folded?.warnings ?? []
     let file = try ActivationFile(path: activations, hdf5: .isolated)
     let captured = try CapturedInputs(file, for: input, tokens: tokens)
     let calibrations = try settings.calibration.calibrations(for: input)
-    let candidates = try candidates(input, base?.source, calibrations)
-    let warnings =
-      candidates.flatMap(\.warnings) + (try overlap(captured, calibrations.map(\.inputs)))
+    var inputs = settings.inputs(
+      base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
+    inputs.progress = { _, _ in try Interruption.check() }
+    warnings += try input.warningsOfOtherBase(inputs)
+    common.warn(warnings)
+    let candidates = try candidates(input, inputs, calibrations)
+    let fitted = calibrations.map(\.inputs).filter { inputs in
+      candidates.contains { $0.calibrationTokens == inputs.tokens }
+    }
+    var late = candidates.flatMap(\.warnings).reduce(into: []) { lines, line in
+      if !lines.contains(line) { lines.append(line) }
+    }
+    late += try overlap(captured, fitted)
+    if !calibrations.isEmpty, fitted.isEmpty {
+      late.append("the calibration is not used: no merge measured is fitted, and no rank is cut")
+    }
     let bar = ProgressBar("replaying", isQuiet: common.quiet)
     defer { bar.finish() }
     var replay = Replay(
@@ -106,11 +120,11 @@ struct VerifyCommand: ParsableCommand {
     bar.finish()
     let report = VerifyReport(
       adapter: input, path: adapter, activations: activations, base: self.base,
-      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings,
+      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings + late,
       pagePath: page.path,
       notes: captured.unusedBlocks == 0
         ? [] : ["\(captured.unusedBlocks) blocks of the activations are not in the adapter"])
-    common.warn(warnings)
+    common.warn(late)
     try page.write(replacing: force, json: report.json, report.page.html)
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
     if !report.passes { throw ExitCode(ExitStatus.checkFailed) }
@@ -124,26 +138,25 @@ struct VerifyCommand: ParsableCommand {
     let shared = try captured.tokens(sharedWith: most)
     guard shared > 0 else { return [] }
     return [
-      "\(shared) of the \(captured.tokens) tokens measured on are among those fitted on: errors of fitted "
-        + "merges are too small; measure on tokens of other texts"
+      "\(shared) of the \(captured.tokens) tokens measured on \(shared == 1 ? "is" : "are") among those "
+        + "fitted on: errors of fitted merges are too small; measure on tokens of other texts"
     ]
   }
 
   /// The merges to measure, in the order in which they were asked for: methods, each for every
   /// number of calibration tokens where it depends on them, then merged adapters.
   private func candidates(
-    _ adapter: Adapter, _ base: (any TensorSource)?, _ calibrations: [Calibration]
+    _ adapter: Adapter, _ inputs: MergeInputs, _ calibrations: [Calibration]
   ) throws -> [VerifyCandidate] {
     let bar = ProgressBar("merging", isQuiet: common.quiet)
     defer { bar.finish() }
-    var inputs = settings.inputs(base: base, allowsNonFinite: nonFinite.isAllowed, common)
+    var inputs = inputs
     inputs.progress = { try bar.update($0, of: $1) }
-    common.warn(try adapter.warningsOfOtherBase(inputs))
     var found: [VerifyCandidate] = []
     let requested: [String?] = methods.isEmpty && merged.isEmpty ? [nil] : methods
     for method in requested {
       let (chosen, _) = try MergeMethods.choose(
-        method, for: adapter, hasBase: base != nil, hasCalibration: !calibrations.isEmpty,
+        method, for: adapter, hasBase: inputs.base != nil, hasCalibration: !calibrations.isEmpty,
         profile: settings.compat)
       let isFitted = chosen.needsCalibration || settings.truncation != nil
       for calibration in isFitted && !calibrations.isEmpty ? calibrations.map(Optional.some) : [nil]

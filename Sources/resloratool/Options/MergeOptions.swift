@@ -21,17 +21,25 @@ struct MergeOptions: ParsableArguments {
     try settings.calibration.checkSingle()
   }
 
-  /// Merges an adapter, with a progress bar over the passes through the base.
+  /// Merges an adapter, with a progress bar over the passes through the base. What is wrong with the
+  /// base is said before the work.
+  ///
+  /// - Returns: the merge, and every warning it gave rise to.
   func run(
     _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions
-  ) throws -> Merge.Result {
+  ) throws -> (result: Merge.Result, warnings: [String]) {
     let bar = ProgressBar("reading the base", isQuiet: common.quiet)
     defer { bar.finish() }
     var inputs = settings.inputs(base: base, allowsNonFinite: allowsNonFinite, common)
     inputs.calibration = try settings.calibration.calibrations(for: adapter).first
     inputs.progress = { try bar.update($0, of: $1) }
-    common.warn(try adapter.warningsOfOtherBase(inputs))
-    return try Merge(method: method, inputs: inputs, truncation: settings.truncation).run(adapter)
+    let warnings = try adapter.warningsOfOtherBase(inputs)
+    common.warn(warnings)
+    let result = try Merge(method: method, inputs: inputs, truncation: settings.truncation)
+      .run(adapter)
+    bar.finish()
+    common.warn(result.warnings)
+    return (result, warnings + result.warnings)
   }
 }
 
