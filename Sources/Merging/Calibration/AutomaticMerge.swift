@@ -57,10 +57,12 @@ public enum AutomaticMerge: MergeMethod {
       var trials = zip(methods, results).map {
         MergeTrial(method: $0.name, deltaError: $1.blocks[block].deltaError)
       }
-      let errors = trials.map { $0.deltaError ?? .infinity }
+      let errors = trials.map { $0.deltaError.map { $0.isNaN ? .infinity : $0 } ?? .infinity }
       let least = errors.min() ?? .infinity
       // Nearly equal ones are those that only rounding tells apart.
-      guard let best = errors.firstIndex(where: { $0 <= least + 1e-9 }) else { preconditionFailure("none is always among the methods") }
+      guard let best = errors.firstIndex(where: { $0 <= least + 1e-9 }) else {
+        preconditionFailure("none is always among the methods")
+      }
       trials[best].isTaken = true
       return merged[best][block].with(trials)
     }

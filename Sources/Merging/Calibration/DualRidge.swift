@@ -70,9 +70,9 @@ struct DualRidge: RidgeSystem {
         values: fold.flatMap { token in others.map { kernel[token, $0] } })
       for (index, penalty) in penalties.enumerated() {
         var predicted = Matrix(rows: left.rows, columns: fold.count)
-        if penalty.isFinite {
-          guard penalty * rest.meanEigenvalue > 0 else { continue }
-          work.setLower(from: kernel, without: fold, shift: penalty * rest.meanEigenvalue)
+        let shift = penalty * rest.meanEigenvalue
+        if penalty.isFinite, shift > 0 {
+          work.setLower(from: kernel, without: fold, shift: shift)
           try work.factorise(threads: threads)
           var dual = known
           work.solve(&dual.values, count: dual.rows)

@@ -69,9 +69,8 @@ struct PrimalRidge: RidgeSystem {
       }
       for (index, penalty) in penalties.enumerated() {
         var map = prior
-        if penalty.isFinite {
-          let shift = penalty * rest.meanEigenvalue
-          guard shift > 0 else { continue }
+        let shift = penalty * rest.meanEigenvalue
+        if penalty.isFinite, shift > 0 {
           try work.setLower(from: gram, subtracting: true, shift: shift, threads: threads)
           try work.factorise(threads: threads)
           var correction = right
@@ -95,7 +94,7 @@ struct PrimalRidge: RidgeSystem {
       for column in 0..<map.columns {
         error += map[row, column] * (image[row, column] - 2 * held.products[known, column])
       }
-      return max(0, error)
+      return error < 0 ? 0 : error
     }
   }
 

@@ -83,13 +83,12 @@ struct RidgeFit {
           tried.append((Choice(takesSlopes: takesSlopes, penalty: penalty), error.squareRoot()))
         }
       }
-      let least = tried.map(\.error).min() ?? 0
-      guard var (best, error) = tried.first(where: { $0.error <= least * (1 + 1e-9) }) else {
-        preconditionFailure("no penalty")
-      }
+      // Inputs that are no numbers may give none; then nothing is fitted.
+      let least = tried.map(\.error).filter { !$0.isNaN }.min() ?? .nan
+      var (best, error) = tried.first { $0.error <= least * (1 + 1e-9) } ?? tried[0]
       let reference = system.sums.references[position].squareRoot()
-      error = reference > 0 ? error / reference : 0
-      best.error = error
+      error = reference == 0 ? 0 : error / reference
+      best.error = error.isNaN ? nil : error
       return best
     }
   }

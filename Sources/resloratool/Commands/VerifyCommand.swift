@@ -102,7 +102,7 @@ struct VerifyCommand: ParsableCommand {
     let fitted = calibrations.map(\.inputs).filter { inputs in
       candidates.contains { $0.calibrationTokens == inputs.tokens }
     }
-    var late = candidates.flatMap(\.warnings).reduce(into: []) { lines, line in
+    var late: [String] = candidates.flatMap(\.warnings).reduce(into: []) { lines, line in
       if !lines.contains(line) { lines.append(line) }
     }
     late += try overlap(captured, fitted)
