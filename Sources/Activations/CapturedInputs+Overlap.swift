@@ -3,6 +3,7 @@ internal import Tensors
 extension CapturedInputs {
   /// How many of the tokens taken are also among those of another capture (Replay §1.2): rows of the
   /// last block's matrix, bit by bit as float64, which differ wherever anything before a token did.
+  /// Rows of zeros are padding and do not count.
   ///
   /// Memory: 8 bytes for each token of the other, and 128 rows.
   ///
@@ -25,10 +26,10 @@ extension CapturedInputs {
       let bytes = try matrices.bytes(of: matrix, range: (start * rowBytes)..<(end * rowBytes))
       let values = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) }
       for row in 0..<(end - start) {
+        let elements = values[(row * features)..<((row + 1) * features)]
+        guard elements.contains(where: { $0 != 0 }) else { continue }
         var hasher = Hasher()
-        values[(row * features)..<((row + 1) * features)].withUnsafeBytes {
-          hasher.combine(bytes: $0)
-        }
+        elements.withUnsafeBytes { hasher.combine(bytes: $0) }
         hashes.append(hasher.finalize())
       }
     }

@@ -106,6 +106,7 @@ public struct OpenedAdapter: Sendable {
       base: base.source, profile: request.profile, allowsNonFinite: request.allowsNonFinite,
       threads: machine.threads)
     inputs.progress = machine.mergeProgress
+    inputs.fitProgress = machine.fitProgress
     inputs.calibration = try request.calibration.map { choice in
       let file = try ActivationFile(path: choice.path, hdf5: machine.hdf5)
       return Calibration(
@@ -201,6 +202,8 @@ public struct FoldMachine: Sendable {
   /// Called with the bytes of the base that a merge has read and will read; an error it throws stops
   /// the work.
   public var mergeProgress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+  /// The same with the steps of a fit on captured inputs.
+  public var fitProgress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
 
   /// Describes a machine.
   public init(threads: Int, hdf5: HDF5Reading = .inProcess) {

@@ -4,10 +4,12 @@ internal import CLAPACK
 extension SymmetricPair {
   /// Factorises the lower matrix in place, `M = L Lᵀ`, tile by tile: size³/3 multiplications.
   ///
-  /// - Throws: `LinearAlgebraError.notPositiveDefinite`.
-  package func factorise(threads: Int) throws {
+  /// - Parameter checkpoint: called now and then; an error it throws stops the work.
+  /// - Throws: `LinearAlgebraError.notPositiveDefinite`, what `checkpoint` throws.
+  package func factorise(threads: Int, checkpoint: () throws -> Void = {}) throws {
     let starts = tileStarts
     for (step, pivot) in starts.enumerated() {
+      try checkpoint()
       try factoriseTile(pivot)
       let below = starts[(step + 1)...]
       _ = try Parallel.map(below.count, threads: threads) { index in

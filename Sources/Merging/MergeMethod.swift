@@ -98,6 +98,9 @@ public struct MergeInputs: Sendable {
 
   /// Captured inputs to fit on: for methods that need them, and to cut ranks by.
   public var calibration: Calibration?
+  /// The paper's merge that fits are drawn towards, where it is known already; nil has each fit make
+  /// it, which may read the base.
+  public var paper: PaperMerge?
   /// The base weights.
   public var base: (any TensorSource)?
   /// Whose numbers to give.
@@ -109,6 +112,8 @@ public struct MergeInputs: Sendable {
   /// Called with the bytes of the base that a pass has read and will read, from any thread; an
   /// error it throws stops the merge. With 0 and 0 where there is nothing to count.
   public var progress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+  /// The same with the steps of a fit on captured inputs.
+  public var fitProgress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
 
   /// Collects inputs.
   public init(

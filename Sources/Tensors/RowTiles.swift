@@ -9,24 +9,27 @@ package enum RowTiles {
 
   /// The rows of each tile; depends on the extent and size of rows only.
   package static func ranges(rows: Int, rowBytes: Int) -> [Range<Int>] {
-    cut(0..<rows, max(1, byteCount / max(1, rowBytes)))
+    (0..<rows).pieces(of: max(1, byteCount / max(1, rowBytes)))
   }
 
   /// The strips of a tile; all but the last have a multiple of four rows where more than one fit, as
   /// kernels like it.
   package static func strips(of tile: Range<Int>, rowBytes: Int) -> [Range<Int>] {
     let fitting = max(1, stripBytes / max(1, rowBytes))
-    return cut(tile, fitting < 4 ? fitting : fitting / 4 * 4)
+    return tile.pieces(of: fitting < 4 ? fitting : fitting / 4 * 4)
   }
 
   /// The strips of all tiles, by which weights are measured.
   package static func strips(rows: Int, rowBytes: Int) -> [Range<Int>] {
     ranges(rows: rows, rowBytes: rowBytes).flatMap { strips(of: $0, rowBytes: rowBytes) }
   }
+}
 
-  private static func cut(_ range: Range<Int>, _ size: Int) -> [Range<Int>] {
-    stride(from: range.lowerBound, to: range.upperBound, by: size).map {
-      $0..<min(range.upperBound, $0 + size)
+extension Range where Bound == Int {
+  /// Consecutive ranges of `size`, the last one of what is left.
+  package func pieces(of size: Int) -> [Range<Int>] {
+    stride(from: lowerBound, to: upperBound, by: size).map {
+      $0..<Swift.min(upperBound, $0 + size)
     }
   }
 }

@@ -70,7 +70,7 @@ enum ReplayBenchmark {
     let work = try SymmetricPair(size: features)
     return try BLAS.withoutOwnThreads {
       let sums = try Measuring.best(of: 3) {
-        for range in pieces(of: 0..<tokens, rows) {
+        for range in (0..<tokens).pieces(of: rows) {
           try inputs.float64(
             of: 0, rows: range, into: SharedTarget(buffer.elements()), threads: threads,
             allowsNonFinite: false)
@@ -143,7 +143,7 @@ private struct ReplaySample: PlainLoRA {
           b: Factor([TensorReference(source: b, index: $0)], join: .columns), scaling: 2)
       },
       topology: Topology(
-        structure: .inputShortcut, root: .ownInput, reach: PredecessorCount(-1)!, names: names,
+        structure: .inputShortcut, root: .ownInput, reach: .all, names: names,
         previous: [nil, names[0]]), notes: [])
   }
 

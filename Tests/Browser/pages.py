@@ -37,7 +37,19 @@ def fold(name, *options):
         f"{folder}/{name}.safetensors", *options]
 
 
-# One line for each page. A replay's are added here in the same way.
+def verify(structure, *options, name):
+    adapter = MINILM / structure
+    return name, "name", lambda folder: [
+        "verify", str(adapter), "--windows", str(adapter / "norm-windows.json"), "--activations",
+        str(adapter / "activations-heldout.safetensors"), "--base", BASE,
+        *(option.format(folder=folder) for option in options)]
+
+
+def calibration(structure):
+    return "--calibration", str(MINILM / structure / "activations-calibration.safetensors")
+
+
+# One line for each page; later ones may use what earlier ones wrote.
 RUNS = [
     merge("is", "--method", "bw", "--base", BASE),
     merge("ms", "--method", "bw", "--base", BASE),
@@ -45,6 +57,14 @@ RUNS = [
     merge("is", "--method", "bi", name="merge-without-base"),
     fold("fold"),
     fold("fold-bf16", "--dtype", "bf16"),
+    merge("is", "--method", "auto", "--base", BASE, *calibration("is"), name="merge-auto"),
+    verify("is", "--method", "none", "--method", "bi", "--method", "bw", "--method", "ls",
+           "--method", "calibrated", *calibration("is"), "--calibration-tokens", "64,256",
+           name="verify"),
+    verify("ms", "--method", "auto", *calibration("ms"), name="verify-auto"),
+    verify("bs", "--rank", "4", *calibration("bs"), name="verify-cut"),
+    verify("is", "--method", "bw", name="verify-one"),
+    verify("is", "--method", "bw", "--folded", "{folder}/fold.safetensors", name="verify-folded"),
 ]
 
 

@@ -126,11 +126,10 @@ def shown(name):
 
 def lookup(run, blocks, value):
     """What the JSON has for a figure; a list, as several parts may change one weight."""
-    key, _, place = value["key"].partition(".")
-    if value["block"] is None:
-        return [run[key]]
-    found = [block[key] for block in blocks[value["block"]]]
-    return [numbers[int(place)] for numbers in found] if place else found
+    found = [run] if value["block"] is None else blocks[value["block"]]
+    for part in value["key"].split("."):
+        found = [inner[int(part) if isinstance(inner, list) else part] for inner in found]
+    return found
 
 
 def check_print(browser, page, faults, screenshots):

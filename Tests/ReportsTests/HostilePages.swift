@@ -52,7 +52,10 @@ enum HostilePages {
           name: name, alpha: (0..<(position % 8)).map { number(position + $0) }, rank: position,
           deltaNorm: number(position), norm: number(position + 1),
           foldedNorm: position % 2 == 0 ? nil : number(position + 2),
-          truncationError: number(position + 3))
+          cut: ReportedCut(error: number(position + 3), plainError: number(position + 4)),
+          fit: ReportedFit(
+            taken: "<b>taken</b>", prior: "<i>prior</i>", penalty: number(position + 5),
+            expectedError: number(position + 6), condition: number(position)))
       }, warnings: ["<u>warning</u> " + String(repeating: "w", count: 400)])
     let json = JSONValue.members([
       "warning": .string("</script><!--<script>"),
@@ -63,7 +66,13 @@ enum HostilePages {
             "delta_norm": .double(block.deltaNorm),
             "norm": block.norm.map(JSONValue.double),
             "folded_norm": block.foldedNorm.map(JSONValue.double),
-            "truncation_error": block.truncationError.map(JSONValue.double),
+            "truncation_error": (block.cut?.error).map(JSONValue.double),
+            "svd_truncation_error": (block.cut?.plainError).map(JSONValue.double),
+            "fit": .members([
+              "c": (block.fit?.penalty).map(JSONValue.double),
+              "cross_validated_error": (block.fit?.expectedError).map(JSONValue.double),
+              "condition": (block.fit?.condition).map(JSONValue.double),
+            ]),
           ])
         }),
     ])

@@ -55,7 +55,9 @@ enum SamplePages {
           name: block.name, deltaError: error, outputError: error / 7, maxTokenError: error * 2.3,
           cosine: 1 - error * error / 2,
           alpha: name == "calibrated" ? [] : [Double.random(in: 0.9...1.1, using: &generator)],
-          oracleAlpha: Double.random(in: 0.8...1.0, using: &generator))
+          oracleAlpha: Double.random(in: 0.8...1.0, using: &generator),
+          fit: name == "calibrated"
+            ? ReportedFit(prior: "bw", penalty: .infinity, expectedError: error * 0.9) : nil)
       }
       let mean = blocks.reduce(0) { $0 + $1.deltaError } / Double(blocks.count)
       let worst = blocks.max { $0.deltaError < $1.deltaError }?.name ?? ""
@@ -94,6 +96,12 @@ enum SamplePages {
                   "cosine": .double(block.cosine),
                   "alpha": .array(block.alpha.map(JSONValue.double)),
                   "oracle_alpha": block.oracleAlpha.map(JSONValue.double),
+                  "fit": block.fit.map { fit in
+                    .members([
+                      "prior": fit.prior.map(JSONValue.string),
+                      "cross_validated_error": fit.expectedError.map(JSONValue.double),
+                    ])
+                  },
                 ])
               }),
           ])

@@ -34,15 +34,20 @@ public enum AutomaticMerge: MergeMethod {
     let tokens = calibration.inputs.tokens
     let held = (tokens + 4) / 5
     guard held < tokens else { throw MergeError.tooFewTokens(found: tokens, expected: 2) }
+    var inputs = inputs
+    inputs.paper = try inputs.paper ?? PaperMerge(adapter, inputs)
     var fitting = inputs
     fitting.calibration = calibration.taking(0..<(tokens - held))
     let methods = methods(adapter, inputs)
-    let tried = try methods.map { try $0.merge(adapter, fitting) }
+    let tried = try methods.map { method in
+      if let paper = inputs.paper, paper.method == method.name { return paper.merges }
+      return try method.merge(adapter, fitting)
+    }
     var replay = Replay(
       adapter: adapter, inputs: calibration.inputs.taking((tokens - held)..<tokens))
     replay.allowsNonFinite = inputs.allowsNonFinite
     replay.threads = inputs.threads
-    replay.progress = { _, _ in try inputs.progress(0, 0) }
+    replay.progress = { [progress = inputs.progress] _, _ in try progress(0, 0) }
     let results = try replay.run(
       zip(methods, tried).map { method, merges in
         try ReplayCandidate(
@@ -57,7 +62,7 @@ public enum AutomaticMerge: MergeMethod {
       var trials = zip(methods, results).map {
         MergeTrial(method: $0.name, deltaError: $1.blocks[block].deltaError)
       }
-      let errors = trials.map { $0.deltaError ?? .infinity }
+      let errors = trials.map { $0.deltaError.map { $0.isNaN ? .infinity : $0 } ?? .infinity }
       let least = errors.min() ?? .infinity
       // Nearly equal ones are those that only rounding tells apart.
       guard let best = errors.firstIndex(where: { $0 <= least + 1e-9 }) else {

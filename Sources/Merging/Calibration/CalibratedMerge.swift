@@ -23,16 +23,19 @@ public enum CalibratedMerge: MergeMethod {
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {
     let calibration = try inputs.calibration(for: adapter, name)
     guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
-    let paper = try paper(adapter, inputs)
+    let paper = try inputs.paper ?? PaperMerge(adapter, inputs)
     // What has no shortcut to fit is exact in every merge but none.
     var merges = paper?.merges ?? adapter.unfitted
     let linked = adapter.blocks.indices.filter {
       !adapter.topology.predecessors(of: $0).isEmpty
     }
     let byMatrix = Dictionary(grouping: linked) { calibration.inputs.matrixOfBlock[$0] }
+    let steps =
+      byMatrix.count
+      * RidgeFit.steps(tokens: calibration.inputs.tokens, penalty: calibration.penalty)
+    var done = 0
     try BLAS.withoutOwnThreads {
       for (matrix, blocks) in byMatrix.sorted(by: { $0.key < $1.key }) {
-        try inputs.progress(0, 0)
         let priors = try paper.map { paper in
           try blocks.map {
             try adapter.shortcutMap(of: $0, paper.merges[$0].combination, inputs.allowsNonFinite)
@@ -41,7 +44,11 @@ public enum CalibratedMerge: MergeMethod {
         let targets = try CalibrationTargets(
           adapter, matrix: matrix, blocks: blocks, calibration.inputs, inputs)
         let fit = try RidgeFit(
-          targets, paper: priors, penalty: calibration.penalty, threads: inputs.threads)
+          targets, paper: priors, penalty: calibration.penalty, threads: inputs.threads
+        ) {
+          try inputs.fitProgress(done, steps)
+          done += 1
+        }
         for (position, block) in blocks.enumerated() {
           let choice = fit.choices[position]
           merges[block] = BlockMerge(
@@ -55,18 +62,6 @@ public enum CalibratedMerge: MergeMethod {
       }
     }
     return merges
-  }
-
-  /// The paper's merge that fits are drawn towards: `bw` where base weights or their statistics are
-  /// at hand, else `bi` where windows are.
-  private static func paper(
-    _ adapter: Adapter, _ inputs: MergeInputs
-  ) throws -> (method: String, merges: [BlockMerge])? {
-    if inputs.base != nil || BaseStatistics.areStored(with: adapter) {
-      return (WeightBasedMerge.name, try WeightBasedMerge.merge(adapter, inputs))
-    }
-    guard adapter.hasWindows else { return nil }
-    return (InputBasedMerge.name, try InputBasedMerge.merge(adapter, inputs))
   }
 }
 

@@ -25,7 +25,8 @@ struct CalibrationTargets: Sendable {
   private let terms: [[(a: Matrix, matrix: Int)]]
   private let allowsNonFinite: Bool
   private let threads: Int
-  private let checkpoint: @Sendable () throws -> Void
+  /// What stops the work by an error.
+  let checkpoint: @Sendable () throws -> Void
 
   /// The number of rows.
   var rowCount: Int { weights.count }

@@ -53,7 +53,7 @@ struct DualRidge: RidgeSystem {
   }
 
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?, step: () throws -> Void
   ) throws -> [[[Double]]] {
     var errors = RidgeSystems.noErrors(targets, penalties, paper)
     for fold in folds {
@@ -69,11 +69,12 @@ struct DualRidge: RidgeSystem {
         rows: fold.count, columns: others.count,
         values: fold.flatMap { token in others.map { kernel[token, $0] } })
       for (index, penalty) in penalties.enumerated() {
+        try step()
         var predicted = Matrix(rows: left.rows, columns: fold.count)
-        if penalty.isFinite {
-          guard penalty * rest.meanEigenvalue > 0 else { continue }
-          work.setLower(from: kernel, without: fold, shift: penalty * rest.meanEigenvalue)
-          try work.factorise(threads: threads)
+        let shift = penalty * rest.meanEigenvalue
+        if penalty.isFinite, shift > 0 {
+          work.setLower(from: kernel, without: fold, shift: shift)
+          try work.factorise(threads: threads, checkpoint: targets.checkpoint)
           var dual = known
           work.solve(&dual.values, count: dual.rows)
           predicted = try dual.timesTransposed(between)
@@ -102,7 +103,7 @@ struct DualRidge: RidgeSystem {
     let work = try SymmetricPair(size: t.columns)
     let shift = penalty * sums.meanEigenvalue
     try work.setLower(from: kernel, subtracting: false, shift: shift, threads: threads)
-    try work.factorise(threads: threads)
+    try work.factorise(threads: threads, checkpoint: targets.checkpoint)
     var dual = try remainder(prior)
     work.solve(&dual.values, count: dual.rows)
     return try dual.multiplied(by: x)

@@ -19,6 +19,8 @@ public enum LeastSquaresMerge: MergeMethod {
   ///
   /// - Throws: `MergeError.missingCalibration`, `MergeError.notForStructure`; errors of reading.
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {
+    _ = try inputs.calibration(for: adapter, name)
+    guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
     let sums = try scalarSums(adapter, inputs, name)
     return adapter.blocks.indices.map { block in
       if adapter.structure == .middleShortcut, adapter.topology.predecessors(of: block).isEmpty {

@@ -49,7 +49,7 @@ struct PrimalRidge: RidgeSystem {
   }
 
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?, step: () throws -> Void
   ) throws -> [[[Double]]] {
     var errors = RidgeSystems.noErrors(targets, penalties, paper)
     for fold in folds {
@@ -68,12 +68,12 @@ struct PrimalRidge: RidgeSystem {
           - (right.values[i] - inside.values[i])
       }
       for (index, penalty) in penalties.enumerated() {
+        try step()
         var map = prior
-        if penalty.isFinite {
-          let shift = penalty * rest.meanEigenvalue
-          guard shift > 0 else { continue }
+        let shift = penalty * rest.meanEigenvalue
+        if penalty.isFinite, shift > 0 {
           try work.setLower(from: gram, subtracting: true, shift: shift, threads: threads)
-          try work.factorise(threads: threads)
+          try work.factorise(threads: threads, checkpoint: targets.checkpoint)
           var correction = right
           work.solve(&correction.values, count: correction.rows)
           for i in map.values.indices { map.values[i] += correction.values[i] }
@@ -95,7 +95,7 @@ struct PrimalRidge: RidgeSystem {
       for column in 0..<map.columns {
         error += map[row, column] * (image[row, column] - 2 * held.products[known, column])
       }
-      return max(0, error)
+      return error < 0 ? 0 : error
     }
   }
 
@@ -116,7 +116,7 @@ struct PrimalRidge: RidgeSystem {
     var right = times(.lower, prior)
     for i in right.values.indices { right.values[i] = products.values[i] - right.values[i] }
     try work.setLower(from: gram, subtracting: false, shift: shift, threads: threads)
-    try work.factorise(threads: threads)
+    try work.factorise(threads: threads, checkpoint: targets.checkpoint)
     work.solve(&right.values, count: right.rows)
     return right
   }

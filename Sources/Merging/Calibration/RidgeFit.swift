@@ -36,7 +36,11 @@ struct RidgeFit {
   /// Fits the blocks.
   ///
   /// - Parameter paper: the paper's prior of each block, [r, features], where there is one.
-  init(_ targets: CalibrationTargets, paper: [Matrix]?, penalty: Double?, threads: Int) throws {
+  init(
+    _ targets: CalibrationTargets, paper: [Matrix]?, penalty: Double?, threads: Int,
+    step: () throws -> Void
+  ) throws {
+    try step()
     let folds = RidgeFit.folds(targets.tokens)
     let system = try RidgeSystems.make(targets, folds: folds, threads: threads)
     meanEigenvalue = system.sums.meanEigenvalue
@@ -44,7 +48,7 @@ struct RidgeFit {
       Choice(takesSlopes: paper == nil, penalty: penalty ?? .infinity)
     }
     if penalty == nil, folds.count > 1 {
-      choices = try RidgeFit.choose(targets, system, folds, paper.map(targets.rotated))
+      choices = try RidgeFit.choose(targets, system, folds, paper.map(targets.rotated), step)
     }
     let slopes = targets.slopePriors(system.sums)
     var maps = targets.blocks.indices.map { position in
@@ -69,9 +73,10 @@ struct RidgeFit {
   /// then the first prior.
   private static func choose(
     _ targets: CalibrationTargets, _ system: any RidgeSystem, _ folds: [Range<Int>],
-    _ paper: Matrix?
+    _ paper: Matrix?, _ step: () throws -> Void
   ) throws -> [Choice] {
-    let errors = try system.crossValidated(folds, penalties: penalties, paper: paper)
+    let errors = try system.crossValidated(
+      folds, penalties: penalties, paper: paper, step: step)
     return targets.blocks.indices.map { position in
       var tried: [(choice: Choice, error: Double)] = []
       for (index, penalty) in penalties.enumerated() {
@@ -83,15 +88,20 @@ struct RidgeFit {
           tried.append((Choice(takesSlopes: takesSlopes, penalty: penalty), error.squareRoot()))
         }
       }
-      let least = tried.map(\.error).min() ?? 0
-      guard var (best, error) = tried.first(where: { $0.error <= least * (1 + 1e-9) }) else {
-        preconditionFailure("no penalty")
-      }
+      // Inputs that are no numbers may give none; then nothing is fitted.
+      let least = tried.map(\.error).filter { !$0.isNaN }.min() ?? .nan
+      var (best, error) = tried.first { $0.error <= least * (1 + 1e-9) } ?? tried[0]
       let reference = system.sums.references[position].squareRoot()
-      error = reference > 0 ? error / reference : 0
-      best.error = error
+      error = reference == 0 ? 0 : error / reference
+      best.error = error.isNaN ? nil : error
       return best
     }
+  }
+
+  /// How often `step` is called for one matrix of inputs.
+  static func steps(tokens: Int, penalty: Double?) -> Int {
+    let folds = folds(tokens).count
+    return 1 + (penalty == nil && folds > 1 ? folds * penalties.count : 0)
   }
 
   /// Consecutive tokens, as equal in number as can be: neighbours are of one text, so a fold of

@@ -14,8 +14,9 @@ protocol RidgeSystem {
   ///   - penalties: values of c; an infinite one leaves the prior as it is.
   ///   - paper: the first prior, [rowCount, features]; nil where there is only the other,
   ///     `slopePriors` of the tokens fitted on.
+  ///   - step: called before every penalty of every fold.
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?
+    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?, step: () throws -> Void
   ) throws -> [[[Double]]]
 
   /// `R − R_0` of the fit on all tokens, [rowCount, features].

@@ -113,8 +113,8 @@ package struct Projections: Sendable {
     let room = IdlePool {
       PieceRoom(rawBytes: CapturedInputs.pieceRows * rowBytes, features: features)
     }
-    for tile in pieces(of: inputs.rows, tileRows) {
-      let pieces = pieces(of: tile, CapturedInputs.pieceRows)
+    for tile in inputs.rows.pieces(of: tileRows) {
+      let pieces = tile.pieces(of: CapturedInputs.pieceRows)
       let targets = values.map { SharedTarget<Double>($0.elements()) }
       _ = try Parallel.map(stacks.count * pieces.count, threads: threads) { task in
         let (stack, piece) = (stacks[task / pieces.count], pieces[task % pieces.count])

@@ -58,7 +58,7 @@ extension CapturedInputs {
     of matrix: Int, _ rows: Range<Int>, _ threads: Int,
     _ body: @Sendable (Range<Int>, AlignedBuffer) throws -> Void
   ) throws {
-    let pieces = pieces(of: rows, CapturedInputs.pieceRows)
+    let pieces = rows.pieces(of: CapturedInputs.pieceRows)
     let rowBytes = rowBytes(of: matrix)
     let room = IdlePool { AlignedBuffer(byteCount: CapturedInputs.pieceRows * rowBytes) }
     _ = try Parallel.map(pieces.count, threads: threads) { index in
@@ -99,12 +99,5 @@ extension CapturedInputs {
     }
     if sums.sum() == 0, values[whole...].allSatisfy(\.isFinite) { return nil }
     return values.firstIndex { !$0.isFinite }
-  }
-}
-
-/// Consecutive ranges of at most `size`.
-package func pieces(of range: Range<Int>, _ size: Int) -> [Range<Int>] {
-  Swift.stride(from: range.lowerBound, to: range.upperBound, by: size).map {
-    $0..<min(range.upperBound, $0 + size)
   }
 }

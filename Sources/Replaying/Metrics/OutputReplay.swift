@@ -92,7 +92,7 @@ struct OutputReplay {
     try inputs.float32(of: matrix, rows: rows, into: x, threads: threads)
     try progress(rows.count * inputs.rowBytes(of: matrix))
     let tasks = blocks.indices.flatMap { position in
-      pieces(of: 0..<adapter.blocks[blocks[position]].outFeatures, OutputReplay.stripRows)
+      (0..<adapter.blocks[blocks[position]].outFeatures).pieces(of: OutputReplay.stripRows)
         .map { (position, $0) }
     }
     let room = IdlePool {
@@ -127,7 +127,7 @@ struct OutputReplay {
         k: features, into: room.outputs.elements(), stride: outputs.count)
     }
     try progress(try room.load(weight, outputs))
-    for range in pieces(of: 0..<tokens, OutputReplay.stripTokens) {
+    for range in (0..<tokens).pieces(of: OutputReplay.stripTokens) {
       product(range)
       room.add(
         blas, terms.reference.state, terms.reference.left, terms.reference.rank, tokens: range,
@@ -141,7 +141,7 @@ struct OutputReplay {
     let stored = TensorReference(source: folded.source, index: folded.weights[block])
     try progress(
       try room.loadRoundingErrors(of: stored, weight, outputs, merged.factors, blas))
-    for range in pieces(of: 0..<tokens, OutputReplay.stripTokens) {
+    for range in (0..<tokens).pieces(of: OutputReplay.stripTokens) {
       product(range)
       sums.stored += room.squares(range.count * outputs.count)
       sums.folded += room.squares(

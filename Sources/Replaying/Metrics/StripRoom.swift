@@ -28,7 +28,7 @@ struct StripRoom {
   func load(_ weight: TensorReference, _ rows: Range<Int>) throws -> Int {
     let dtype = weight.info.dtype
     let rowBytes = features * dtype.elementByteCount
-    for piece in pieces(of: rows, StripRoom.pieceRows) {
+    for piece in rows.pieces(of: StripRoom.pieceRows) {
       let bytes = try weight.source.bytes(
         of: weight.index, range: (piece.lowerBound * rowBytes)..<(piece.upperBound * rowBytes))
       bytes.withUnsafeBytes {
@@ -51,7 +51,7 @@ struct StripRoom {
   ) throws -> Int {
     let target = weights.elements(Float.self)
     var bytesRead = 0
-    for piece in pieces(of: rows, StripRoom.pieceRows) {
+    for piece in rows.pieces(of: StripRoom.pieceRows) {
       func read(_ tensor: TensorReference) throws -> [Double] {
         let rowBytes = features * tensor.info.dtype.elementByteCount
         let bytes = try tensor.source.bytes(
@@ -108,7 +108,7 @@ struct StripRoom {
     let rank = state.columns
     var sum = 0.0
     // As many tokens as make a small matrix of float64.
-    for piece in pieces(of: tokens, StripRoom.pieceRows) {
+    for piece in tokens.pieces(of: StripRoom.pieceRows) {
       var terms = [Double](repeating: 0, count: piece.count * range.count)
       state.values.withUnsafeBufferPointer { state in
         left.values.withUnsafeBufferPointer { left in

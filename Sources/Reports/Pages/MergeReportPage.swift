@@ -31,13 +31,15 @@ public struct MergeReportPage: Sendable {
     public var norm: Double?
     /// `‖W + s B A‖`, where the base was given.
     public var foldedNorm: Double?
-    /// The relative error of the rank's truncation.
-    public var truncationError: Double?
+    /// What cutting the rank lost, where it was cut.
+    public var cut: ReportedCut?
+    /// How the block was fitted, where it was.
+    public var fit: ReportedFit?
 
     /// States the figures.
     public init(
       name: String, alpha: [Double], rank: Int, deltaNorm: Double, norm: Double? = nil,
-      foldedNorm: Double? = nil, truncationError: Double? = nil
+      foldedNorm: Double? = nil, cut: ReportedCut? = nil, fit: ReportedFit? = nil
     ) {
       self.name = name
       self.alpha = alpha
@@ -45,7 +47,8 @@ public struct MergeReportPage: Sendable {
       self.deltaNorm = deltaNorm
       self.norm = norm
       self.foldedNorm = foldedNorm
-      self.truncationError = truncationError
+      self.cut = cut
+      self.fit = fit
     }
   }
 
@@ -125,8 +128,11 @@ public struct MergeReportPage: Sendable {
     return [
       map("‖Δ‖", "The norm of what the block adds to its weight.", "delta_norm", \.deltaNorm),
       map(
-        "Error of the cut rank", "Relative to ‖Δ‖ before the cut.", "truncation_error",
-        \.truncationError),
+        "Error of the cut rank", "Relative to what the block added before the cut.",
+        "truncation_error", \.cut?.error),
+      map(
+        "Expected error", "Of the fit, on other tokens, estimated by cross-validation.",
+        "fit.cross_validated_error", \.fit?.expectedError),
       map("‖W + Δ‖", "The norm of the merged weight.", "folded_norm", \.foldedNorm),
     ]
   }
@@ -155,8 +161,7 @@ public struct MergeReportPage: Sendable {
         .init(title: "f", explanation: "the norm that the method took of the block"),
         .init(title: "‖Δ‖", explanation: "norm of what the block adds to its weight"),
         .init(title: "‖W + Δ‖", explanation: "norm of the merged weight"),
-        .init(title: "rank error", explanation: "relative error of the cut rank"),
-      ],
+      ] + ReportedCut.columns + ReportedFit.columns,
       rows: blocks.map { block in
         (
           block.name,
@@ -165,8 +170,8 @@ public struct MergeReportPage: Sendable {
             .figure(block.norm.map { figure(block, "norm", $0) }),
             .figure(figure(block, "delta_norm", block.deltaNorm)),
             .figure(block.foldedNorm.map { figure(block, "folded_norm", $0) }),
-            .figure(block.truncationError.map { figure(block, "truncation_error", $0) }),
-          ]
+          ] + ReportedCut.cells(block.cut) { figure(block, $0, $1) }
+            + ReportedFit.cells(block.fit) { figure(block, $0, $1) }
         )
       })
   }
@@ -182,7 +187,7 @@ public struct MergeReportPage: Sendable {
   }
 
   private func truncationError(_ block: Block) -> Figure? {
-    block.truncationError.map { Figure(block: block.name, key: "truncation_error", value: $0) }
+    block.cut.map { Figure(block: block.name, key: "truncation_error", value: $0.error) }
   }
 
   private func alphas(_ block: Block) -> [Figure] {

@@ -81,6 +81,13 @@ struct VerifyReportLayout: Sendable {
           Figure(key: "mean_output_error", value: output, run: best, digits: 4),
           detail: page.methods.count > 1 ? labels[best] : "relative")
       }
+      for (name, key, mean) in [
+        ("Mean error that rounding added", "mean_stored_error", method.meanStoredError),
+        ("Mean error as folded", "mean_folded_error", method.meanFoldedError),
+      ] {
+        guard let mean else { continue }
+        facts.add(name, Figure(key: key, value: mean, run: best, digits: 4), detail: "relative")
+      }
       if let worst = method.blocks.first(where: { $0.name == method.worstBlock }) {
         facts.add("Worst block", figure(worst, "delta_error", worst.deltaError, best))
       }
@@ -232,8 +239,9 @@ struct VerifyReportLayout: Sendable {
         .init(title: "cosine", explanation: "between both low-rank terms"),
         .init(title: "α", explanation: "merge factors"),
         .init(title: "oracle α", explanation: "what least squares gives on the same tokens"),
-        .init(title: "stored error", explanation: "error of the weight as it was stored"),
-      ],
+        .init(title: "stored error", explanation: "what rounding in the folded weight added"),
+        .init(title: "folded error", explanation: "merge and rounding together"),
+      ] + ReportedCut.columns + ReportedFit.columns,
       rows: page.methods[run].blocks.map { block in
         (
           block.name,
@@ -246,7 +254,9 @@ struct VerifyReportLayout: Sendable {
               block.alpha.enumerated().map { figure(block, "alpha.\($0)", $1, run) }),
             .figure(block.oracleAlpha.map { figure(block, "oracle_alpha", $0, run) }),
             .figure(block.storedError.map { figure(block, "stored_error", $0, run) }),
-          ]
+            .figure(block.foldedError.map { figure(block, "folded_error", $0, run) }),
+          ] + ReportedCut.cells(block.cut) { figure(block, $0, $1, run) }
+            + ReportedFit.cells(block.fit) { figure(block, $0, $1, run) }
         )
       }
     ).markup

@@ -25,6 +25,10 @@ public struct VerifyReportPage: Sendable {
     public var meanDeltaError: Double
     /// The mean over all blocks of the relative error of the output; nil without a base.
     public var meanOutputError: Double?
+    /// The mean over all blocks of the error that rounding added; nil without a folded checkpoint.
+    public var meanStoredError: Double?
+    /// The mean over all blocks of the error of merge and rounding together.
+    public var meanFoldedError: Double?
     /// The name of the block with the largest error.
     public var worstBlock: String
     /// The figures of each block.
@@ -33,13 +37,16 @@ public struct VerifyReportPage: Sendable {
     /// States what was measured.
     public init(
       name: String, reason: String? = nil, calibrationTokens: Int? = nil, meanDeltaError: Double,
-      meanOutputError: Double? = nil, worstBlock: String, blocks: [Block]
+      meanOutputError: Double? = nil, meanStoredError: Double? = nil,
+      meanFoldedError: Double? = nil, worstBlock: String, blocks: [Block]
     ) {
       self.name = name
       self.reason = reason
       self.calibrationTokens = calibrationTokens
       self.meanDeltaError = meanDeltaError
       self.meanOutputError = meanOutputError
+      self.meanStoredError = meanStoredError
+      self.meanFoldedError = meanFoldedError
       self.worstBlock = worstBlock
       self.blocks = blocks
     }
@@ -61,13 +68,20 @@ public struct VerifyReportPage: Sendable {
     public var alpha: [Double]
     /// The factor that least squares gives on the same tokens.
     public var oracleAlpha: Double?
-    /// The error of the weight as a folded checkpoint stores it.
+    /// The error that rounding in a folded checkpoint added.
     public var storedError: Double?
+    /// The error of merge and rounding together.
+    public var foldedError: Double?
+    /// What cutting the rank lost, where it was cut.
+    public var cut: ReportedCut?
+    /// How the block was fitted, where it was.
+    public var fit: ReportedFit?
 
     /// States what was measured.
     public init(
       name: String, deltaError: Double, outputError: Double? = nil, maxTokenError: Double,
-      cosine: Double, alpha: [Double] = [], oracleAlpha: Double? = nil, storedError: Double? = nil
+      cosine: Double, alpha: [Double] = [], oracleAlpha: Double? = nil, storedError: Double? = nil,
+      foldedError: Double? = nil, cut: ReportedCut? = nil, fit: ReportedFit? = nil
     ) {
       self.name = name
       self.deltaError = deltaError
@@ -77,6 +91,9 @@ public struct VerifyReportPage: Sendable {
       self.alpha = alpha
       self.oracleAlpha = oracleAlpha
       self.storedError = storedError
+      self.foldedError = foldedError
+      self.cut = cut
+      self.fit = fit
     }
   }
 

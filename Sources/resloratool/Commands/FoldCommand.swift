@@ -151,10 +151,17 @@ struct FoldCommand: ParsableCommand {
 
   /// Opens a job, with a progress bar over what a merge reads of the base.
   func open(_ body: (FoldMachine) throws -> FoldJob) throws -> FoldJob {
-    let bar = ProgressBar("reading the base", isQuiet: common.quiet)
-    defer { bar.finish() }
+    let bars = (
+      reading: ProgressBar("reading the base", isQuiet: common.quiet),
+      fitting: ProgressBar.fitting(common)
+    )
+    defer {
+      bars.reading.finish()
+      bars.fitting.finish()
+    }
     var machine = machine
-    machine.mergeProgress = { try bar.update($0, of: $1) }
+    machine.mergeProgress = { try bars.reading.update($0, of: $1) }
+    machine.fitProgress = { try bars.fitting.update($0, of: $1) }
     return try body(machine)
   }
 

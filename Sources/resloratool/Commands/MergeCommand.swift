@@ -50,9 +50,8 @@ struct MergeCommand: ParsableCommand {
     try OutputOptions.check(output, against: inputs)
     try format.checkOutput(at: output, replacing: target.force)
     try page.check(output: output, against: inputs, replacing: target.force)
-    let result = try merge.run(
+    let (result, warnings) = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
-    common.warn(result.warnings)
     try Interruption.check()
     let file = try AdapterFileContent(
       result.lora, provenance: Provenance(baseModel: input.provenance.baseModel),
@@ -66,12 +65,10 @@ struct MergeCommand: ParsableCommand {
     }
     var report = MergeReport(
       input, result, output: output, byteCount: file.byteCount, isDryRun: target.isDryRun)
+    report.warnings = (base?.warnings ?? []) + warnings
     report.pagePath = page.path
     if !target.isDryRun {
-      try page.write(
-        replacing: target.force, json: report.json,
-        report.page(warnings: (base?.warnings ?? []) + result.warnings).html
-      )
+      try page.write(replacing: target.force, json: report.json, report.page.html)
     }
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
   }

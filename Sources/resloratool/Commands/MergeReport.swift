@@ -10,6 +10,8 @@ struct MergeReport {
   let output: String
   /// The size of the tensors written.
   let byteCount: Int
+  /// What the user should not overlook, one line each.
+  var warnings: [String] = []
   /// The page about the result, where one is written.
   var pagePath: String?
   private let isDryRun: Bool
@@ -49,7 +51,7 @@ struct MergeReport {
             "trials": figures.trials.isEmpty ? nil : .array(figures.trials.map(\.json)),
           ])
         }),
-      "warnings": .array(result.warnings.map(JSONValue.string)),
+      "warnings": .array(warnings.map(JSONValue.string)),
       "html": pagePath.map(JSONValue.string),
       "notes": .array(adapter.notes.map(JSONValue.string)),
     ])

@@ -87,16 +87,19 @@ struct VerifyCommand: ParsableCommand {
         settings.calibration.calibration,
       ] + merged + input.files, replacing: force)
     let base = try base.map { try BaseCheckpoint(path: $0) }
-    common.warn(base?.warnings ?? [])
+    var warnings = base?.warnings ?? []
     let folded = try folded.map { try FoldBase(path: $0) }
+    warnings += folded?.warnings ?? []
     let file = try ActivationFile(path: activations, hdf5: .isolated)
     let captured = try CapturedInputs(file, for: input, tokens: tokens)
     let calibrations = try settings.calibration.calibrations(for: input)
-    let candidates = try candidates(
-      input, base?.source, calibrations, folded?.foldedMethods ?? [])
-    let warnings =
-      candidates.flatMap(\.warnings) + (try overlap(captured, calibrations.map(\.inputs)))
-      + otherMethod(folded, candidates)
+    var inputs = settings.inputs(
+      base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
+    inputs.progress = { _, _ in try Interruption.check() }
+    warnings += try input.warningsOfOtherBase(inputs)
+    common.warn(warnings)
+    let candidates = try candidates(input, inputs, calibrations, folded?.foldedMethods ?? [])
+    let late = try warningsOfMeasuring(candidates, captured, calibrations, folded)
     let bar = ProgressBar("replaying", isQuiet: common.quiet)
     defer { bar.finish() }
     var replay = Replay(
@@ -108,109 +111,14 @@ struct VerifyCommand: ParsableCommand {
     bar.finish()
     let report = VerifyReport(
       adapter: input, path: adapter, activations: activations, base: self.base,
-      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings,
+      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError,
+      warnings: warnings + late,
       pagePath: page.path,
       notes: captured.unusedBlocks == 0
         ? [] : ["\(captured.unusedBlocks) blocks of the activations are not in the adapter"])
-    common.warn(warnings)
+    common.warn(late)
     try page.write(replacing: force, json: report.json, report.page.html)
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
     if !report.passes { throw ExitCode(ExitStatus.checkFailed) }
-  }
-
-  /// What to say where tokens that are measured on were fitted on.
-  private func overlap(
-    _ captured: CapturedInputs, _ fitted: [CapturedInputs]
-  ) throws -> [String] {
-    guard let most = fitted.max(by: { $0.tokens < $1.tokens }) else { return [] }
-    let shared = try captured.tokens(sharedWith: most)
-    guard shared > 0 else { return [] }
-    return [
-      "\(shared) of the \(captured.tokens) tokens measured on are among those fitted on: errors of fitted "
-        + "merges are too small; measure on tokens of other texts"
-    ]
-  }
-
-  /// What to say where a checkpoint was folded by another method than the one measured.
-  private func otherMethod(_ folded: FoldBase?, _ candidates: [VerifyCandidate]) -> [String] {
-    guard let folded, !methods.isEmpty, let name = candidates.first?.candidate.name,
-      !folded.foldedMethods.isEmpty, !folded.foldedMethods.contains(name)
-    else { return [] }
-    return [
-      "\(folded.path.escapedForTerminal) was folded by method "
-        + folded.foldedMethods.listed { $0.escapedForTerminal }
-        + ", as its metadata say: what is measured as rounding is the difference to \(name) as well"
-    ]
-  }
-
-  /// The merges to measure, in the order in which they were asked for: methods, each for every
-  /// number of calibration tokens where it depends on them, then merged adapters.
-  private func candidates(
-    _ adapter: Adapter, _ base: (any TensorSource)?, _ calibrations: [Calibration],
-    _ folded: [String]
-  ) throws -> [VerifyCandidate] {
-    let bar = ProgressBar("merging", isQuiet: common.quiet)
-    defer { bar.finish() }
-    var inputs = settings.inputs(base: base, allowsNonFinite: nonFinite.isAllowed, common)
-    inputs.progress = { try bar.update($0, of: $1) }
-    common.warn(try adapter.warningsOfOtherBase(inputs))
-    var found: [VerifyCandidate] = []
-    var requested: [String?] = methods.isEmpty && merged.isEmpty ? [nil] : methods
-    // What was folded by one method is measured against it.
-    if requested == [nil], folded.count == 1,
-      MergeMethods.all.contains(where: { $0.name == folded[0] })
-    {
-      requested = folded
-    }
-    for method in requested {
-      let (chosen, _) = try MergeMethods.choose(
-        method, for: adapter, hasBase: base != nil, hasCalibration: !calibrations.isEmpty,
-        profile: settings.compat)
-      let isFitted = chosen.needsCalibration || settings.truncation != nil
-      for calibration in isFitted && !calibrations.isEmpty ? calibrations.map(Optional.some) : [nil]
-      {
-        inputs.calibration = calibration
-        let merge = Merge(method: method, inputs: inputs, truncation: settings.truncation)
-        found.append(
-          try VerifyCandidate(
-            merge.decide(adapter), of: adapter, calibrationTokens: calibration?.inputs.tokens))
-      }
-    }
-    for path in merged {
-      let other = try Adapter(path: path, hdf5: .isolated)
-      guard other.structure == .plain else {
-        throw ValidationError("--merged takes a plain LoRA, and \(path) has shortcuts")
-      }
-      let decision = try Merge(
-        method: "none", inputs: MergeInputs(allowsNonFinite: nonFinite.isAllowed)
-      ).decide(other)
-      found.append(
-        VerifyCandidate(
-          candidate: try ReplayCandidate(name: path, lora: decision.lora, of: adapter)))
-    }
-    return found
-  }
-}
-
-/// A merge to measure, and what is known of it.
-struct VerifyCandidate {
-  let candidate: ReplayCandidate
-  var reason: String?
-  var calibrationTokens: Int?
-  /// What each block's fit says; empty for what was not merged here.
-  var merges: [BlockMerge] = []
-  var truncations: [TruncationLoss]?
-  var warnings: [String] = []
-
-  init(candidate: ReplayCandidate) { self.candidate = candidate }
-
-  init(_ decision: Merge.Decision, of adapter: Adapter, calibrationTokens: Int?) throws {
-    candidate = try ReplayCandidate(
-      name: decision.method, lora: decision.lora, of: adapter, alpha: decision.blocks.map(\.alpha))
-    reason = decision.reason
-    merges = decision.blocks
-    truncations = decision.truncations
-    warnings = decision.warnings
-    self.calibrationTokens = calibrationTokens
   }
 }

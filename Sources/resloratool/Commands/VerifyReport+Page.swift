@@ -1,4 +1,5 @@
 import Adapters
+import Merging
 import Replaying
 import Reports
 import Tensors
@@ -15,13 +16,17 @@ extension VerifyReport {
           calibrationTokens: candidate.calibrationTokens,
           // A page leaves out what is no number.
           meanDeltaError: result.meanDeltaError ?? .nan, meanOutputError: result.meanOutputError,
+          meanStoredError: result.mean(\.storedError), meanFoldedError: result.mean(\.foldedError),
           worstBlock: result.worstBlock?.name.string ?? "",
-          blocks: result.blocks.map { block in
-            VerifyReportPage.Block(
+          blocks: result.blocks.enumerated().map { position, block in
+            let merge = candidate.merges.isEmpty ? nil : candidate.merges[position]
+            return VerifyReportPage.Block(
               name: block.name.string, deltaError: block.deltaError ?? .nan,
               outputError: block.outputError, maxTokenError: block.maxTokenError ?? .nan,
               cosine: block.cosine ?? .nan, alpha: block.alpha, oracleAlpha: block.oracleAlpha,
-              storedError: block.storedError)
+              storedError: block.storedError, foldedError: block.foldedError,
+              cut: (candidate.truncations?[position]).map(ReportedCut.init),
+              fit: ReportedFit(merge?.fit, merge?.trials ?? []))
           })
       }, warnings: warnings)
   }

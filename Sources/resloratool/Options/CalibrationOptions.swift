@@ -20,6 +20,7 @@ struct CalibrationOptions: ParsableArguments {
   var tokens: TokenCounts?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "How strongly calibrated is drawn to the paper's merge (default: by cross-validation).",
       valueName: "number"))

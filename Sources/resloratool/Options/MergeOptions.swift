@@ -21,17 +21,33 @@ struct MergeOptions: ParsableArguments {
     try settings.calibration.checkSingle()
   }
 
-  /// Merges an adapter, with a progress bar over the passes through the base.
+  /// Merges an adapter, with a progress bar over the passes through the base. What is wrong with the
+  /// base is said before the work.
+  ///
+  /// - Returns: the merge, and every warning it gave rise to.
   func run(
     _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions
-  ) throws -> Merge.Result {
-    let bar = ProgressBar("reading the base", isQuiet: common.quiet)
-    defer { bar.finish() }
+  ) throws -> (result: Merge.Result, warnings: [String]) {
+    let bars = (
+      reading: ProgressBar("reading the base", isQuiet: common.quiet),
+      fitting: ProgressBar.fitting(common)
+    )
+    defer {
+      bars.reading.finish()
+      bars.fitting.finish()
+    }
     var inputs = settings.inputs(base: base, allowsNonFinite: allowsNonFinite, common)
     inputs.calibration = try settings.calibration.calibrations(for: adapter).first
-    inputs.progress = { try bar.update($0, of: $1) }
-    common.warn(try adapter.warningsOfOtherBase(inputs))
-    return try Merge(method: method, inputs: inputs, truncation: settings.truncation).run(adapter)
+    inputs.progress = { try bars.reading.update($0, of: $1) }
+    inputs.fitProgress = { try bars.fitting.update($0, of: $1) }
+    let warnings = try adapter.warningsOfOtherBase(inputs)
+    common.warn(warnings)
+    let result = try Merge(method: method, inputs: inputs, truncation: settings.truncation)
+      .run(adapter)
+    bars.reading.finish()
+    bars.fitting.finish()
+    common.warn(result.warnings)
+    return (result, warnings + result.warnings)
   }
 }
 

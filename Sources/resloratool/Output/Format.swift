@@ -54,6 +54,7 @@ enum Format {
     var exponent = 0
     while magnitude >= 10 { (magnitude, exponent) = (magnitude / 10, exponent + 1) }
     while magnitude < 1 { (magnitude, exponent) = (magnitude * 10, exponent - 1) }
-    return exponent
+    // What six digits round up to the next power of ten: 0.9999997 is 1.00000.
+    return (magnitude * 1e5).rounded() < 1e6 ? exponent : exponent + 1
   }
 }

@@ -5,16 +5,19 @@ import Synchronization
 /// interruption.
 final class ProgressBar: Sendable {
   private let title: String
+  private let countsBytes: Bool
   private let isShown: Bool
   private let start = ContinuousClock.now
   private let lastDrawn = Mutex<ContinuousClock.Instant?>(nil)
 
-  init(_ title: String, isQuiet: Bool) {
+  /// - Parameter countsBytes: whether what is counted are bytes, else steps.
+  init(_ title: String, isQuiet: Bool, countsBytes: Bool = true) {
     self.title = title
+    self.countsBytes = countsBytes
     isShown = StandardError.isTerminal && !isQuiet
   }
 
-  /// Takes in how far the work has come, in bytes.
+  /// Takes in how far the work has come.
   ///
   /// - Throws: `Interruption`.
   func update(_ done: Int, of total: Int) throws {
@@ -45,7 +48,15 @@ final class ProgressBar: Sendable {
     let rate = Double(done) / seconds
     let remaining = rate > 0 ? Double(total - done) / rate : 0
     StandardError.write(
-      "\r\u{1b}[K\(title) \(bar) \(done * 100 / total) %  \(Format.bytes(Int(rate)))/s  "
+      "\r\u{1b}[K\(title) \(bar) \(done * 100 / total) %  "
+        + (countsBytes ? "\(Format.bytes(Int(rate)))/s  " : "step \(done) of \(total)  ")
         + "\(Int(remaining.rounded(.up))) s left")
+  }
+}
+
+extension ProgressBar {
+  /// A bar over the steps of fits on captured inputs.
+  static func fitting(_ common: CommonOptions) -> ProgressBar {
+    ProgressBar("fitting", isQuiet: common.quiet, countsBytes: false)
   }
 }
