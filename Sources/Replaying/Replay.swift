@@ -56,7 +56,7 @@ public struct Replay: Sendable {
       var measured = [Measured?](repeating: nil, count: adapter.blocks.count)
       let groups = inputs.groups(of: adapter)
       let counter = Counter(progress)
-      counter.expect(groups.reduce(0) { $0 + expectedBytes($1, outputs) })
+      counter.expect(groups.reduce(0) { $0 + expectedBytes($1, candidates, outputs) })
       for blocks in groups {
         for (block, result) in zip(blocks, try run(blocks, candidates, outputs, counter)) {
           measured[block] = result
@@ -77,10 +77,24 @@ public struct Replay: Sendable {
     var outputs = OutputReplay.Sums()
   }
 
-  private func expectedBytes(_ blocks: [Int], _ outputs: OutputReplay?) -> Int {
+  private func expectedBytes(
+    _ blocks: [Int], _ candidates: [ReplayCandidate], _ outputs: OutputReplay?
+  ) -> Int {
+    let merged = candidates.reduce(0) { sum, candidate in
+      blocks.reduce(sum) { $0 + candidate.rank(of: $1) }
+    }
+    let tileRows = Projections.tileRows(
+      width: ShortcutForward.width(adapter, blocks) + merged,
+      besides: outputs == nil ? 0 : outputBytes(blocks))
+    let tiles = (inputs.tokens + tileRows - 1) / tileRows
     let matrices = Set(blocks.map { inputs.matrixOfBlock[$0] })
     let rows = matrices.reduce(0) { $0 + inputs.rowBytes(of: $1) * inputs.tokens }
-    return rows + (outputs?.bytesRead(blocks: blocks, tiles: 1) ?? 0)
+    return rows + (outputs?.bytesRead(blocks: blocks, tiles: tiles) ?? 0)
+  }
+
+  /// The bytes of a token's inputs in float32.
+  private func outputBytes(_ blocks: [Int]) -> Int {
+    4 * (blocks.map { adapter.blocks[$0].inFeatures }.max() ?? 0)
   }
 
   private func run(
@@ -89,9 +103,9 @@ public struct Replay: Sendable {
     let deltas = try DeltaReplay(
       adapter, blocks: blocks, inputs, candidates, allowsNonFinite: allowsNonFinite,
       threads: threads)
-    let features = blocks.map { adapter.blocks[$0].inFeatures }.max() ?? 0
-    let tileRows = deltas.projections.tileRows(besides: outputs == nil ? 0 : 4 * features)
-    let x = outputs.map { _ in AlignedBuffer(byteCount: 4 * tileRows * features) }
+    let outputBytes = outputs == nil ? 0 : outputBytes(blocks)
+    let tileRows = deltas.projections.tileRows(besides: outputBytes)
+    let x = outputs.map { _ in AlignedBuffer(byteCount: tileRows * outputBytes) }
     var measured = blocks.map { _ in
       Measured(deltas: DeltaReplay.Sums(deltas: candidates.map { _ in DeltaSums() }))
     }

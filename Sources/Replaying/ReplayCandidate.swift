@@ -51,6 +51,9 @@ public struct ReplayCandidate: Sendable {
   /// The factors of a block of the adapter.
   func factors(of block: Int) throws -> PlainFactors { try lora.factors(of: positions[block]) }
 
+  /// The rank of a block of the adapter.
+  func rank(of block: Int) -> Int { lora.blocks[positions[block]].rank }
+
   /// What multiplies `B A`.
   func scaling(of block: Int) -> Double { lora.blocks[positions[block]].scaling }
 }

@@ -72,6 +72,11 @@ package struct Projections: Sendable {
 
   /// The same where every token takes some more bytes.
   package func tileRows(besides bytes: Int) -> Int {
+    Projections.tileRows(width: width, besides: bytes)
+  }
+
+  /// The same for a width that is known beforehand.
+  static func tileRows(width: Int, besides bytes: Int) -> Int {
     min(4096, max(64, (64 << 20) / max(1, 8 * width + bytes) / 64 * 64))
   }
 

@@ -73,9 +73,18 @@ package struct ShortcutForward: Sendable {
     self.terms = terms
   }
 
-  /// Whether anything but the block itself takes part in its term.
-  package func hasShortcut(_ block: Int) -> Bool {
-    !adapter.topology.predecessors(of: block).isEmpty
+  /// The products of one token that replaying some blocks takes, the merges' aside; a block is
+  /// counted with what only it needs.
+  static func width(_ adapter: Adapter, _ blocks: [Int]) -> Int {
+    blocks.reduce(0) { sum, block in
+      let predecessors = adapter.topology.predecessors(of: block)
+      let own = adapter.blocks[block].rank
+      switch adapter.structure {
+      case .plain, .middleShortcut: return sum + own
+      case .inputShortcut: return sum + own * (1 + predecessors.count)
+      case .blockShortcut: return predecessors.reduce(sum + own) { $0 + adapter.blocks[$1].rank }
+      }
+    }
   }
 
   /// L of a block.
