@@ -30,8 +30,8 @@ public enum FoldJobError: DiagnosableError, Equatable {
   /// What was asked for.
   public var failureKind: FailureKind {
     switch self {
-    case .nothingToMerge, .calibratedPlan, .noTask, .finishedBefore, .noUndo, .notInPlace, .noUndoAnyMore,
-      .undoExists:
+    case .nothingToMerge, .calibratedPlan, .noTask, .finishedBefore, .noUndo, .notInPlace,
+      .noUndoAnyMore, .undoExists:
       .usage
     case .notAPlan, .changedSince: .badData
     case .missingStatistics, .missingTasks: .checkFailed

@@ -138,7 +138,8 @@ public struct OpenedAdapter: Sendable {
       (method, reason) = (decision.method, decision.reason)
       mergeWarnings = decision.warnings
       // A fit may be drawn towards bw, which takes statistics of all weights.
-      needsWholeBase = method == WeightBasedMerge.name || method == CalibratedMerge.name
+      needsWholeBase =
+        method == WeightBasedMerge.name || method == CalibratedMerge.name
         || method == AutomaticMerge.name
     }
     format = adapter.format

@@ -9,7 +9,9 @@ extension Merge {
     _ adapter: Adapter, _ method: any MergeMethod.Type, _ merges: [BlockMerge]
   ) -> [String] {
     if inputs.calibration != nil, !method.needsCalibration, truncation == nil {
-      return ["the calibration is not used: method \(method.name) is not fitted, and no rank is cut"]
+      return [
+        "the calibration is not used: method \(method.name) is not fitted, and no rank is cut"
+      ]
     }
     let fitted = zip(adapter.blocks, merges).compactMap { block, merge in
       merge.fit.map { (block: block, fit: $0) }

@@ -73,7 +73,8 @@ func expectFigure(
   _ what: String, _ location: SourceLocation = #_sourceLocation
 ) {
   guard let wanted = expected?.number?.double else {
-    #expect(found == nil, "\(what): \(String(describing: found)), not null", sourceLocation: location)
+    #expect(
+      found == nil, "\(what): \(String(describing: found)), not null", sourceLocation: location)
     return
   }
   guard let found else {

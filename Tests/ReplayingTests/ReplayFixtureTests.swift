@@ -145,7 +145,8 @@ import Testing
     }
   }
 
-  @Test("what rounding in folded weights adds is measured apart", arguments: ReplayFixture.synthetic)
+  @Test(
+    "what rounding in folded weights adds is measured apart", arguments: ReplayFixture.synthetic)
   func folded(_ fixture: FixtureCase) throws {
     let fixture = try ReplayFixture(fixture)
     let base = try fixture.base()

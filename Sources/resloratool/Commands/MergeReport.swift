@@ -71,7 +71,8 @@ struct MergeReport {
         (figures.truncation?.relativeError).map(Format.number) ?? "",
         (figures.truncation?.plainRelativeError).map(Format.number) ?? "",
         figures.trials.first(where: \.isTaken)?.method ?? "",
-        figures.fit?.prior ?? "", (figures.fit?.penalty).map { $0.isFinite ? Format.number($0) : "∞" } ?? "",
+        figures.fit?.prior ?? "",
+        (figures.fit?.penalty).map { $0.isFinite ? Format.number($0) : "∞" } ?? "",
         (figures.fit?.crossValidatedError).map(Format.number) ?? "",
         (figures.fit?.condition).map(Format.number) ?? "",
       ])
@@ -94,7 +95,9 @@ struct MergeReport {
 extension MergeReport {
   /// What the methods that were tried would have cost, where several were.
   private var trials: String {
-    guard let methods = result.blocks.first?.trials.map(\.method), !methods.isEmpty else { return "" }
+    guard let methods = result.blocks.first?.trials.map(\.method), !methods.isEmpty else {
+      return ""
+    }
     var table = Table(
       [("error on tokens held back", .left)]
         + methods.map { ($0, Table.Alignment.right) } + [("taken", .left)])

@@ -120,10 +120,17 @@ struct VerifyCommand: ParsableCommand {
     bar.finish()
     let report = VerifyReport(
       adapter: input, path: adapter, activations: activations, base: self.base,
-      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError, warnings: warnings + late,
+      measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError,
+      warnings: warnings + late,
       pagePath: page.path,
       notes: captured.unusedBlocks == 0
-        ? [] : ["\(captured.unusedBlocks) blocks of the activations are not in the adapter"])
+        ? []
+        : [
+          "\(captured.unusedBlocks) "
+            + (captured.unusedBlocks == 1
+              ? "block of the activations is" : "blocks of the activations are")
+            + " not in the adapter"
+        ])
     common.warn(late)
     try page.write(replacing: force, json: report.json, report.page.html)
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
