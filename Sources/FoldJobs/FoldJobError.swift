@@ -31,8 +31,7 @@ public enum FoldJobError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .nothingToMerge, .calibratedPlan, .noTask, .finishedBefore, .noUndo, .notInPlace,
-      .noUndoAnyMore,
-      .undoExists:
+      .noUndoAnyMore, .undoExists:
       .usage
     case .notAPlan, .changedSince: .badData
     case .missingStatistics, .missingTasks: .checkFailed

@@ -41,8 +41,7 @@ public enum MergeError: DiagnosableError, Equatable {
       .publishedCalibration:
       .usage
     case .tooFewTokens, .missingWindows, .zeroWindows, .nonFiniteFactor, .zeroNorm, .notSquare,
-      .zeroScaling,
-      .nonFiniteWeight, .badStatistics:
+      .zeroScaling, .nonFiniteWeight, .badStatistics:
       .badData
     }
   }
@@ -65,7 +64,8 @@ public enum MergeError: DiagnosableError, Equatable {
         + "does exactly; use --method bw (needs --base) or bi (needs norm windows)"
     case .nothingToGoBy(let structure):
       "no merge method named and nothing to choose one by for this \(structure.title) adapter: "
-        + "pass --calibration FILE for calibrated, --base BASE for bw, --windows FILE for bi, or --method none to drop the shortcut"
+        + "pass --calibration FILE for calibrated, --base BASE for bw, --windows FILE for bi, or "
+        + "--method none to drop the shortcut"
     case .missingWindows(let blocks, let kind):
       "\(list(blocks)): no \(kind) norm window, which this merge needs; pass --windows FILE"
     case .zeroWindows(let blocks, let kind):

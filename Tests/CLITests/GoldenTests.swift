@@ -110,7 +110,7 @@ import Testing
     Case(name: "help-fold", fixture: "synthetic/plain", arguments: ["fold", "--help"]),
   ]
 
-  @Test("output equals the recorded one", arguments: cases + contentCases + foldCases)
+  @Test("output equals the recorded one", arguments: cases + contentCases + foldCases + verifyCases)
   func output(_ test: Case) throws {
     let folder = try TemporaryFolder(copying: FixtureCase(test.fixture))
     try test.prepare(folder)

@@ -86,7 +86,7 @@ struct FoldCommandReport {
       "seconds": .double(seconds),
       "verified": .bool(result != nil),
       "blocks": .array(result.map { $0.report.blocks.map(Self.json) } ?? planned),
-      "warnings": .array(warnings.map(JSONValue.string)),
+      "warnings": .array((job.warnings + warnings).map(JSONValue.string)),
       "notes": .array(job.notes(isInPlace: isInPlace).map(JSONValue.string)),
     ])
   }

@@ -115,7 +115,13 @@ struct VerifyCommand: ParsableCommand {
       warnings: warnings + late,
       pagePath: page.path,
       notes: captured.unusedBlocks == 0
-        ? [] : ["\(captured.unusedBlocks) blocks of the activations are not in the adapter"])
+        ? []
+        : [
+          "\(captured.unusedBlocks) "
+            + (captured.unusedBlocks == 1
+              ? "block of the activations is" : "blocks of the activations are")
+            + " not in the adapter"
+        ])
     common.warn(late)
     try page.write(replacing: force, json: report.json, report.page.html)
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
