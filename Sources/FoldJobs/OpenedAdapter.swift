@@ -131,7 +131,7 @@ public struct OpenedAdapter: Sendable {
       input = deferred.input(label: choice.path, weight: weight)
       (method, reason) = (WeightBasedMerge.name, why)
       needsWholeBase = false
-      mergeWarnings = []
+      mergeWarnings = merge.warningsOfUnusedCalibration(WeightBasedMerge.self)
     } else {
       let decision = try merge.decide(adapter)
       deferred = nil

@@ -3,16 +3,19 @@ internal import Adapters
 internal import Tensors
 
 extension Merge {
+  /// A line where captured inputs are given that a method makes no use of; none elsewhere.
+  package func warningsOfUnusedCalibration(_ method: any MergeMethod.Type) -> [String] {
+    guard inputs.calibration != nil, !method.needsCalibration, truncation == nil else { return [] }
+    return ["the calibration is not used: method \(method.name) is not fitted, and no rank is cut"]
+  }
+
   /// What to know of a fit: captured inputs that nothing was fitted on, too few tokens, and blocks
   /// that it did not help.
   func calibrationWarnings(
     _ adapter: Adapter, _ method: any MergeMethod.Type, _ merges: [BlockMerge]
   ) -> [String] {
-    if inputs.calibration != nil, !method.needsCalibration, truncation == nil {
-      return [
-        "the calibration is not used: method \(method.name) is not fitted, and no rank is cut"
-      ]
-    }
+    let unused = warningsOfUnusedCalibration(method)
+    guard unused.isEmpty else { return unused }
     let fitted = zip(adapter.blocks, merges).compactMap { block, merge in
       merge.fit.map { (block: block, fit: $0) }
     }

@@ -20,6 +20,8 @@ import Testing
     #expect(logarithmic.ticks.first?.label == "1e−6")
     #expect(logarithmic.share(1e-6) == 0)
     #expect(logarithmic.share(0) == 0)
+    // What rounding left of a zero makes no scale of sixteen decades.
+    #expect(!Scale([4e-16, 1e-1], fromZero: true, mayBeLogarithmic: true).isLogarithmic)
   }
 
   @Test("every number has its place on every scale", arguments: HostilePages.numbers)

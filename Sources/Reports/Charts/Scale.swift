@@ -30,13 +30,14 @@ struct Scale: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - fromZero: whether 0 is to be an end.
-  ///   - mayBeLogarithmic: whether numbers of very different size may make it logarithmic.
+  ///   - mayBeLogarithmic: whether numbers of very different size may make it logarithmic. What is
+  ///     below 1e-12 of the greatest counts as 0, of which only rounding is left.
   init(_ values: [Double], fromZero: Bool = false, mayBeLogarithmic: Bool = false, ticks: Int = 5) {
     // What lies beyond is drawn at the end.
     let finite = values.filter(\.isFinite).map { min(max($0, -1e300), 1e300) }
     let least = finite.min() ?? 0
     let most = finite.max() ?? 1
-    if mayBeLogarithmic, least > 1e-300, most / least > 500 {
+    if mayBeLogarithmic, least > max(1e-300, most * 1e-12), most / least > 500 {
       self.init(decadesFrom: least, to: most)
     } else {
       self.init(

@@ -74,6 +74,7 @@ public struct MergeReportPage: Sendable {
       [
         PageSection("change", "What the merge adds", side: maps(grid)),
         PageSection("alpha", "Merge factors α", figures: [factors(grid)]),
+        fits.map { table in PageSection("fit", "Fits on captured inputs") { table.markup } },
       ] + adapter.sections(grid) + [PageSection("table", "All numbers") { table.markup }]
     return PageShell(
       command: "merge", title: "Merged by \(method)", subject: adapter.label,
@@ -151,6 +152,10 @@ public struct MergeReportPage: Sendable {
         : "The merge factor of each block.")
   }
 
+  private var fits: DataTable? {
+    ReportedFit.table("What each block was fitted to.", blocks.map { ($0.name, $0.fit) })
+  }
+
   private var table: DataTable {
     DataTable(
       caption: "Every block in module order.",
@@ -161,7 +166,7 @@ public struct MergeReportPage: Sendable {
         .init(title: "f", explanation: "the norm that the method took of the block"),
         .init(title: "‖Δ‖", explanation: "norm of what the block adds to its weight"),
         .init(title: "‖W + Δ‖", explanation: "norm of the merged weight"),
-      ] + ReportedCut.columns + ReportedFit.columns,
+      ] + ReportedCut.columns,
       rows: blocks.map { block in
         (
           block.name,
@@ -171,7 +176,6 @@ public struct MergeReportPage: Sendable {
             .figure(figure(block, "delta_norm", block.deltaNorm)),
             .figure(block.foldedNorm.map { figure(block, "folded_norm", $0) }),
           ] + ReportedCut.cells(block.cut) { figure(block, $0, $1) }
-            + ReportedFit.cells(block.fit) { figure(block, $0, $1) }
         )
       })
   }

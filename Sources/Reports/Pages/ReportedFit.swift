@@ -23,27 +23,39 @@ public struct ReportedFit: Sendable {
     self.condition = condition
   }
 
-  static let columns: [DataTable.Column] = [
-    .init(title: "method", explanation: "what auto took for the block", isNumber: false),
-    .init(
-      title: "towards", explanation: "the merge that the fit is drawn towards", isNumber: false),
-    .init(title: "c", explanation: "how strongly; ∞ leaves that merge as it is"),
-    .init(
-      title: "expected error", explanation: "on other tokens, estimated by cross-validation"),
-    .init(title: "condition", explanation: "condition number of the fitted system, at most"),
-  ]
-
-  /// The cells of a block under `columns`.
-  static func cells(
-    _ fit: ReportedFit?, _ figure: (_ key: String, _ value: Double) -> Figure
-  ) -> [DataTable.Cell] {
-    [
-      .text(fit?.taken ?? ""), .text(fit?.prior ?? ""),
-      fit?.penalty == .infinity
-        ? .text("∞") : .figure(fit?.penalty.map { figure("fit.c", $0) }),
-      .figure(fit?.expectedError.map { figure("fit.cross_validated_error", $0) }),
-      .figure(fit?.condition.map { figure("fit.condition", $0) }),
-    ]
+  /// The fits of blocks by their names; nil where no block was fitted. A table of its own, for one of
+  /// all numbers would be too wide to print.
+  static func table(
+    _ caption: String, _ fits: [(name: String, fit: ReportedFit?)], run: Int? = nil
+  ) -> DataTable? {
+    let fitted = fits.compactMap { name, fit in fit.map { (name: name, fit: $0) } }
+    guard !fitted.isEmpty else { return nil }
+    return DataTable(
+      caption: caption,
+      columns: [
+        .init(title: "block", explanation: "", isNumber: false),
+        .init(title: "method", explanation: "what auto took for the block", isNumber: false),
+        .init(
+          title: "towards", explanation: "the merge that the fit is drawn towards", isNumber: false),
+        .init(title: "c", explanation: "how strongly; ∞ leaves that merge as it is"),
+        .init(
+          title: "expected error", explanation: "on other tokens, estimated by cross-validation"),
+        .init(title: "condition", explanation: "condition number of the fitted system, at most"),
+      ],
+      rows: fitted.map { name, fit in
+        func cell(_ key: String, _ value: Double?) -> DataTable.Cell {
+          .figure(value.map { Figure(block: name, key: key, value: $0, run: run) })
+        }
+        return (
+          name,
+          [
+            .text(fit.taken ?? ""), .text(fit.prior ?? ""),
+            fit.penalty == .infinity ? .text("∞") : cell("fit.c", fit.penalty),
+            cell("fit.cross_validated_error", fit.expectedError),
+            cell("fit.condition", fit.condition),
+          ]
+        )
+      }, namesBlocks: false)
   }
 }
 

@@ -43,7 +43,10 @@ struct VerifyReportLayout: Sendable {
       ] + page.adapter.sections(grid)
       + [
         PageSection("table", "All numbers") {
-          for run in page.methods.indices { table(run) }
+          for run in page.methods.indices {
+            table(run)
+            if let fits = fits(run) { fits.markup }
+          }
         }
       ]
     return PageShell(
@@ -228,6 +231,12 @@ struct VerifyReportLayout: Sendable {
         + "tokens measured on.")
   }
 
+  private func fits(_ run: Int) -> DataTable? {
+    ReportedFit.table(
+      "What each block was fitted to by \(labels[run]).",
+      page.methods[run].blocks.map { ($0.name, $0.fit) }, run: run)
+  }
+
   private func table(_ run: Int) -> Markup {
     DataTable(
       caption: "Every block, merged by \(labels[run]).",
@@ -241,7 +250,7 @@ struct VerifyReportLayout: Sendable {
         .init(title: "oracle α", explanation: "what least squares gives on the same tokens"),
         .init(title: "stored error", explanation: "what rounding in the folded weight added"),
         .init(title: "folded error", explanation: "merge and rounding together"),
-      ] + ReportedCut.columns + ReportedFit.columns,
+      ] + ReportedCut.columns,
       rows: page.methods[run].blocks.map { block in
         (
           block.name,
@@ -256,7 +265,6 @@ struct VerifyReportLayout: Sendable {
             .figure(block.storedError.map { figure(block, "stored_error", $0, run) }),
             .figure(block.foldedError.map { figure(block, "folded_error", $0, run) }),
           ] + ReportedCut.cells(block.cut) { figure(block, $0, $1, run) }
-            + ReportedFit.cells(block.fit) { figure(block, $0, $1, run) }
         )
       }
     ).markup
