@@ -44,6 +44,8 @@ struct OutputReplay {
   let allowsNonFinite: Bool
   let threads: Int
   private let blas: BLAS
+  /// Kept from tile to tile: memory that is given back and taken again grows.
+  private let room: IdlePool<StripRoom>
 
   init(
     _ adapter: Adapter, _ inputs: CapturedInputs, base: any TensorSource,
@@ -62,6 +64,11 @@ struct OutputReplay {
     self.allowsNonFinite = allowsNonFinite
     self.threads = threads
     blas = try BLAS.load()
+    let features = adapter.blocks.map(\.inFeatures).max() ?? 0
+    room = IdlePool {
+      StripRoom(
+        rows: OutputReplay.stripRows, features: features, tokens: OutputReplay.stripTokens)
+    }
   }
 
   /// The bytes that a pass over some tokens reads, `tiles` tiles of them.
@@ -87,17 +94,12 @@ struct OutputReplay {
     progress: @Sendable (_ bytes: Int) throws -> Void
   ) throws -> [Sums] {
     let matrix = inputs.matrixOfBlock[blocks[0]]
-    let features = inputs.features(of: matrix)
     let x = SharedTarget<Float>(x.elements())
     try inputs.float32(of: matrix, rows: rows, into: x, threads: threads)
     try progress(rows.count * inputs.rowBytes(of: matrix))
     let tasks = blocks.indices.flatMap { position in
       (0..<adapter.blocks[blocks[position]].outFeatures).pieces(of: OutputReplay.stripRows)
         .map { (position, $0) }
-    }
-    let room = IdlePool {
-      StripRoom(
-        rows: OutputReplay.stripRows, features: features, tokens: OutputReplay.stripTokens)
     }
     let results = try Parallel.map(tasks.count, threads: threads) { [tasks] task in
       let (position, outputs) = tasks[task]

@@ -10,15 +10,13 @@ struct StripRoom {
   /// Their products, [tokens, rows].
   let outputs: AlignedBuffer
 
-  private let features: Int
-
   /// How many rows are converted in one go.
   private static let pieceRows = 32
 
+  /// Takes memory for weights of at most so many features.
   init(rows: Int, features: Int, tokens: Int) {
     weights = AlignedBuffer(byteCount: 4 * rows * features)
     outputs = AlignedBuffer(byteCount: 4 * rows * tokens)
-    self.features = features
   }
 
   /// Reads some rows of a weight.
@@ -26,7 +24,7 @@ struct StripRoom {
   /// - Returns: the bytes read.
   /// - Throws: errors of reading.
   func load(_ weight: TensorReference, _ rows: Range<Int>) throws -> Int {
-    let dtype = weight.info.dtype
+    let (dtype, features) = (weight.info.dtype, weight.info.shape[1])
     let rowBytes = features * dtype.elementByteCount
     for piece in rows.pieces(of: StripRoom.pieceRows) {
       let bytes = try weight.source.bytes(
@@ -50,6 +48,7 @@ struct StripRoom {
     _ factors: PlainFactors, _ blas: BLAS
   ) throws -> Int {
     let target = weights.elements(Float.self)
+    let features = weight.info.shape[1]
     var bytesRead = 0
     for piece in rows.pieces(of: StripRoom.pieceRows) {
       func read(_ tensor: TensorReference) throws -> [Double] {
