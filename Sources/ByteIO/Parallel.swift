@@ -6,6 +6,9 @@ package enum Parallel {
   /// The number of cores that are on.
   package static var availableThreads: Int { SystemCalls.coreCount() }
 
+  /// The bytes of memory the machine has.
+  package static var memoryByteCount: Int { SystemCalls.memoryByteCount() }
+
   /// The results of `body` for every task from 0 up to `count`, started in order of number on at
   /// most `threads` threads at once. Each thread makes a context of its own for its tasks.
   ///

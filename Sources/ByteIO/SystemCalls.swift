@@ -316,6 +316,11 @@ enum SystemCalls {
 
   static func coreCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
+  /// The bytes of memory the machine has.
+  static func memoryByteCount() -> Int {
+    max(0, sysconf(Int32(_SC_PHYS_PAGES))) * max(0, sysconf(Int32(_SC_PAGESIZE)))
+  }
+
   /// The errno that keeps files from being created in a folder; nil where they can be.
   static func whyNotWritable(_ folder: String) -> Int32? {
     access("\(folder)/.", W_OK | X_OK) == 0 ? nil : errno

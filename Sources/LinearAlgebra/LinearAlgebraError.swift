@@ -6,6 +6,8 @@ public enum LinearAlgebraError: DiagnosableError, Equatable {
   case noLibrary
   /// A routine that did not succeed.
   case routine(String, code: Int)
+  /// More memory than the machine has.
+  case tooLarge(needed: Int, available: Int)
   /// A matrix that is not positive definite to working precision.
   case notPositiveDefinite(size: Int)
 
@@ -20,6 +22,9 @@ public enum LinearAlgebraError: DiagnosableError, Equatable {
         + "(Debian, Ubuntu)"
     case .routine(let name, let code):
       "LAPACK's \(name) failed (code \(code)); are all numbers that go into it finite?"
+    case .tooLarge(let needed, let available):
+      "a fit needs more memory than this machine has (needed \(needed >> 20) MiB, found "
+        + "\(available >> 20) MiB); fit on fewer --calibration-tokens"
     case .notPositiveDefinite(let size):
       "a matrix of \(size) x \(size) is not positive definite to working precision; "
         + "are all numbers that go into it finite?"

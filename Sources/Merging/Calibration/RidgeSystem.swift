@@ -1,3 +1,4 @@
+internal import ByteIO
 internal import LinearAlgebra
 internal import Tensors
 
@@ -39,11 +40,21 @@ enum RidgeSystems {
 
   /// The form that takes less memory: tokens · (features + 2 · tokens) numbers in the dual form,
   /// 2 · features² in the other.
+  ///
+  /// - Throws: `LinearAlgebraError.tooLarge`, errors of reading.
   static func make(
     _ targets: CalibrationTargets, folds: [Range<Int>], threads: Int
   ) throws -> any RidgeSystem {
-    let (tokens, features) = (targets.tokens, targets.features)
-    return tokens * (features + 2 * tokens) < 2 * features * features
+    // In floating point, where nothing overflows.
+    let (tokens, features) = (Double(targets.tokens), Double(targets.features))
+    let (dual, primal) = (tokens * (features + 2 * tokens), 2 * features * features)
+    let needed = 8 * min(dual, primal)
+    let available = Parallel.memoryByteCount
+    guard needed < Double(available) else {
+      throw LinearAlgebraError.tooLarge(
+        needed: Int(min(needed, 0x1p62)), available: available)
+    }
+    return dual < primal
       ? try DualRidge(targets, folds: folds, threads: threads)
       : try PrimalRidge(targets, threads: threads)
   }
