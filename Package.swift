@@ -72,7 +72,8 @@ let package = Package(
       ["Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations"]),
     module("LinearAlgebra", ["Tensors", "ByteIO", "CLAPACK"]),
     module("Replaying", ["Tensors", "ByteIO", "Adapters", "Activations", "LinearAlgebra"]),
-    module("Merging", ["Tensors", "ByteIO", "Adapters", "LinearAlgebra", "Activations", "Replaying"]),
+    module(
+      "Merging", ["Tensors", "ByteIO", "Adapters", "LinearAlgebra", "Activations", "Replaying"]),
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
     module(
       "FoldJobs",
