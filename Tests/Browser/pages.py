@@ -60,7 +60,7 @@ RUNS = [
     merge("is", "--method", "auto", "--base", BASE, *calibration("is"), name="merge-auto"),
     verify("is", "--method", "none", "--method", "bi", "--method", "bw", "--method", "ls",
            "--method", "calibrated", *calibration("is"), "--calibration-tokens", "64,256",
-           name="verify"),
+           name="verify-methods"),
     verify("ms", "--method", "auto", *calibration("ms"), name="verify-auto"),
     verify("bs", "--rank", "4", *calibration("bs"), name="verify-cut"),
     verify("is", "--method", "bw", name="verify-one"),

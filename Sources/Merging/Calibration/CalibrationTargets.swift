@@ -107,6 +107,16 @@ struct CalibrationTargets: Sendable {
     /// `trace(G) / features`
     var meanEigenvalue: Double { features.reduce(0, +) / Double(features.count) }
 
+    /// The same sums without those of some of the tokens; what is only rounding is 0.
+    func without(_ held: Sums) -> Sums {
+      var rest = self
+      rest.add(held, times: -1)
+      for i in rest.features.indices where rest.features[i] <= 1e-12 * features[i] {
+        rest.features[i] = 0
+      }
+      return rest
+    }
+
     mutating func add(_ other: Sums, times factor: Double = 1) {
       func add(_ values: [Double], to sums: inout [Double]) {
         for i in sums.indices { sums[i] += factor * values[i] }

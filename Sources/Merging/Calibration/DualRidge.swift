@@ -57,8 +57,7 @@ struct DualRidge: RidgeSystem {
   ) throws -> [[[Double]]] {
     var errors = RidgeSystems.noErrors(targets, penalties, paper)
     for fold in folds {
-      var rest = sums
-      if let held = foldSums[fold.lowerBound] { rest.add(held, times: -1) }
+      let rest = foldSums[fold.lowerBound].map(sums.without) ?? sums
       let others = Array(0..<fold.lowerBound) + Array(fold.upperBound..<t.columns)
       // What the priors leave of t, of all below each other, [priors · rowCount, tokens].
       let left = try remainder(targets.stackedPriors(paper, rest))

@@ -55,8 +55,7 @@ struct PrimalRidge: RidgeSystem {
     for fold in folds {
       gram.clear(.upper)
       let held = try PrimalRidge.sum(targets, fold, into: gram, .upper, threads: threads)
-      var rest = sums
-      rest.add(held.sums, times: -1)
+      let rest = sums.without(held.sums)
       // (Σ t xᵀ − R_0 G) over the other folds, of all priors below each other.
       let prior = try targets.stackedPriors(paper, rest)
       var right = times(.lower, prior)
