@@ -7,21 +7,25 @@ extension CapturedInputs {
   ///
   /// Memory: 8 bytes for each token of the other, and 128 rows.
   ///
-  /// - Throws: errors of reading.
-  public func tokens(sharedWith other: CapturedInputs) throws -> Int {
+  /// - Parameter checkpoint: called now and then; an error it throws stops the work.
+  /// - Throws: errors of reading, what `checkpoint` throws.
+  public func tokens(
+    sharedWith other: CapturedInputs, checkpoint: () throws -> Void = {}
+  ) throws -> Int {
     guard let own = matrixOfBlock.last, let matrix = other.matrixOfBlock.last,
       features(of: own) == other.features(of: matrix)
     else { return 0 }
-    let known = Set(try other.rowHashes(of: matrix))
-    return try rowHashes(of: own).reduce(0) { $0 + (known.contains($1) ? 1 : 0) }
+    let known = Set(try other.rowHashes(of: matrix, checkpoint))
+    return try rowHashes(of: own, checkpoint).reduce(0) { $0 + (known.contains($1) ? 1 : 0) }
   }
 
-  private func rowHashes(of matrix: Int) throws -> [Int] {
+  private func rowHashes(of matrix: Int, _ checkpoint: () throws -> Void) throws -> [Int] {
     let info = matrices.tensors[matrix]
     let features = info.shape[1]
     let rowBytes = features * info.dtype.elementByteCount
     var hashes: [Int] = []
     for start in stride(from: rows.lowerBound, to: rows.upperBound, by: 128) {
+      try checkpoint()
       let end = min(rows.upperBound, start + 128)
       let bytes = try matrices.bytes(of: matrix, range: (start * rowBytes)..<(end * rowBytes))
       let values = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) }

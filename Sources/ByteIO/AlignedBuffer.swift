@@ -32,3 +32,17 @@ extension UnsafeMutableRawBufferPointer {
     SystemCalls.areEqual(UnsafeRawBufferPointer(self), UnsafeRawBufferPointer(other))
   }
 }
+
+/// What tasks read at the same time.
+package struct SharedSource<Element>: @unchecked Sendable {
+  package let start: UnsafePointer<Element>
+
+  package init(_ start: UnsafePointer<Element>) { self.start = start }
+}
+
+/// Where tasks write at the same time, each its own elements.
+package struct SharedTarget<Element>: @unchecked Sendable {
+  package let start: UnsafeMutablePointer<Element>
+
+  package init(_ start: UnsafeMutablePointer<Element>) { self.start = start }
+}

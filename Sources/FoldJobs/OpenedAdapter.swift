@@ -131,7 +131,8 @@ public struct OpenedAdapter: Sendable {
       input = deferred.input(label: choice.path, weight: weight)
       (method, reason) = (WeightBasedMerge.name, why)
       needsWholeBase = false
-      mergeWarnings = merge.warningsOfUnusedCalibration(WeightBasedMerge.self)
+      mergeWarnings = merge.warningsOfUnusedCalibration(
+        WeightBasedMerge.self, cutsRanks: false)
     } else {
       let decision = try merge.decide(adapter)
       deferred = nil
@@ -218,14 +219,5 @@ extension FoldRequest.Stated {
     AdapterOverrides(
       topology: try topology.map { try TopologyFile(path: $0) }, root: root, reach: reach,
       windows: try windows.map { try WindowsFile(path: $0, hdf5: hdf5) })
-  }
-}
-
-extension [String] {
-  /// Each element once, in the order of the first of each.
-  var uniqued: [String] {
-    reduce(into: []) { list, element in
-      if !list.contains(element) { list.append(element) }
-    }
   }
 }

@@ -1,4 +1,5 @@
 internal import CLAPACK
+internal import Synchronization
 internal import Tensors
 
 /// The routines of OpenBLAS (Accelerate on macOS), loaded when the first is asked for.
@@ -26,11 +27,24 @@ package struct BLAS: Sendable {
 
   /// Runs `body` with the library's own threads off; afterwards they are as before.
   package static func withoutOwnThreads<Result>(_ body: () throws -> Result) rethrows -> Result {
-    let threads = loaded?.routines.get_threads?()
-    loaded?.routines.set_threads?(1)
-    defer { if let threads { loaded?.routines.set_threads?(threads) } }
+    own.withLock { own in
+      if own.users == 0 {
+        own.threads = loaded?.routines.get_threads?()
+        loaded?.routines.set_threads?(1)
+      }
+      own.users += 1
+    }
+    defer {
+      own.withLock { own in
+        own.users -= 1
+        if own.users == 0, let threads = own.threads { loaded?.routines.set_threads?(threads) }
+      }
+    }
     return try body()
   }
+
+  /// How many want the library's threads off, and how many those were.
+  private static let own = Mutex<(users: Int, threads: Int32?)>((0, nil))
 }
 
 /// A row-major matrix somewhere in memory.

@@ -11,8 +11,10 @@ public enum LinearAlgebraError: DiagnosableError, Equatable {
   /// A matrix that is not positive definite to working precision.
   case notPositiveDefinite(size: Int)
 
-  /// The machine's matter, not the files'.
-  public var failureKind: FailureKind { .resource }
+  /// What the numbers are is bad data; the rest is the machine's matter.
+  public var failureKind: FailureKind {
+    if case .notPositiveDefinite = self { .badData } else { .resource }
+  }
 
   /// One line for the user.
   public var description: String {
@@ -26,8 +28,8 @@ public enum LinearAlgebraError: DiagnosableError, Equatable {
       "a fit needs more memory than this machine has (needed \(needed >> 20) MiB, found "
         + "\(available >> 20) MiB); fit on fewer --calibration-tokens"
     case .notPositiveDefinite(let size):
-      "a matrix of \(size) x \(size) is not positive definite to working precision; "
-        + "are all numbers that go into it finite?"
+      "the products of \(size) captured inputs are too close to singular to fit by; pass a larger "
+        + "--penalty, or check that they are finite"
     }
   }
 }

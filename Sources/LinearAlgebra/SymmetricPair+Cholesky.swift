@@ -1,5 +1,6 @@
 internal import ByteIO
 internal import CLAPACK
+internal import Tensors
 
 extension SymmetricPair {
   /// Factorises the lower matrix in place, `M = L Lᵀ`, tile by tile: size³/3 multiplications.
@@ -61,14 +62,20 @@ extension SymmetricPair {
   /// Solves `M Yᵀ = Rᵀ` in place for rows R, M factorised before.
   ///
   /// - Parameter rows: `count` rows of `size` elements each, without gaps.
-  package func solve(_ rows: UnsafeMutablePointer<Double>, count: Int) {
-    guard count > 0 else { return }
-    var (m, n) = (rl_lapack_int(size), rl_lapack_int(count))
-    var (lda, ldb, one) = (rl_lapack_int(stride), rl_lapack_int(size), 1.0)
-    let factor = element(.lower, 0, 0)
-    for transpose in ["N", "T"] {
-      blas.routines.dtrsm(
-        "L", "L", transpose, "N", &m, &n, &one, factor, &lda, rows, &ldb)
+  package func solve(
+    _ rows: UnsafeMutablePointer<Double>, count: Int, threads: Int
+  ) throws {
+    let target = SharedTarget(rows)
+    let strips = (0..<count).pieces(of: SymmetricPair.stripRows)
+    _ = try Parallel.map(strips.count, threads: threads) { index in
+      var (m, n) = (rl_lapack_int(size), rl_lapack_int(strips[index].count))
+      var (lda, ldb, one) = (rl_lapack_int(stride), rl_lapack_int(size), 1.0)
+      let factor = element(.lower, 0, 0)
+      for transpose in ["N", "T"] {
+        blas.routines.dtrsm(
+          "L", "L", transpose, "N", &m, &n, &one, factor, &lda,
+          target.start + strips[index].lowerBound * size, &ldb)
+      }
     }
   }
 }

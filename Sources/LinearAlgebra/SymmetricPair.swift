@@ -1,5 +1,6 @@
 internal import CLAPACK
 internal import ByteIO
+internal import Tensors
 
 /// Two symmetric float64 matrices of one size in the memory of one and a row more: each is kept as
 /// one triangle, diagonal included, and the triangles do not touch.
@@ -17,6 +18,9 @@ package final class SymmetricPair: @unchecked Sendable {
 
   /// Rows and columns of both.
   package let size: Int
+
+  /// The right-hand sides that one thread takes at a time.
+  static let stripRows = 32
 
   /// The rows and columns of a tile.
   static let edge = 384
@@ -90,7 +94,7 @@ package final class SymmetricPair: @unchecked Sendable {
     _ start: (Int) -> UnsafePointer<Double>
   ) throws {
     let starts = tileStarts
-    let operands = starts.map { SendablePointer(start($0)) }
+    let operands = starts.map { SharedSource(start($0)) }
     var tiles: [(row: Int, column: Int)] = []
     for column in starts.indices {
       tiles += (half == .lower ? column..<starts.count : 0..<(column + 1)).map { ($0, column) }
@@ -98,8 +102,8 @@ package final class SymmetricPair: @unchecked Sendable {
     let stride = operand.stride
     _ = try Parallel.map(tiles.count, threads: threads) { [tiles] index in
       let (row, column) = (starts[tiles[index].row], starts[tiles[index].column])
-      let left = MatrixView(operands[tiles[index].row].pointer, stride: stride)
-      let right = MatrixView(operands[tiles[index].column].pointer, stride: stride)
+      let left = MatrixView(operands[tiles[index].row].start, stride: stride)
+      let right = MatrixView(operands[tiles[index].column].start, stride: stride)
       let target = element(half, row, column)
       if row == column {
         blas.addSquare(half.name, transpose, left, extent(row), count, into: target, self.stride)
@@ -116,14 +120,19 @@ package final class SymmetricPair: @unchecked Sendable {
   /// - Parameter rows: `count` rows of `size` elements each, without gaps.
   package func times(
     _ half: Half, rows: UnsafePointer<Double>, count: Int,
-    into result: UnsafeMutablePointer<Double>
-  ) {
-    guard count > 0 else { return }
-    var (m, n) = (rl_lapack_int(size), rl_lapack_int(count))
-    var (lda, ldb) = (rl_lapack_int(stride), rl_lapack_int(size))
-    var (alpha, beta) = (1.0, 0.0)
-    blas.routines.dsymm(
-      "L", half.name, &m, &n, &alpha, element(half, 0, 0), &lda, rows, &ldb, &beta, result, &ldb)
+    into result: UnsafeMutablePointer<Double>, threads: Int
+  ) throws {
+    let (source, target) = (SharedSource(rows), SharedTarget(result))
+    let strips = (0..<count).pieces(of: SymmetricPair.stripRows)
+    _ = try Parallel.map(strips.count, threads: threads) { index in
+      var (m, n) = (rl_lapack_int(size), rl_lapack_int(strips[index].count))
+      var (lda, ldb) = (rl_lapack_int(stride), rl_lapack_int(size))
+      var (alpha, beta) = (1.0, 0.0)
+      let offset = strips[index].lowerBound * size
+      blas.routines.dsymm(
+        "L", half.name, &m, &n, &alpha, element(half, 0, 0), &lda, source.start + offset, &ldb,
+        &beta, target.start + offset, &ldb)
+    }
   }
 
   /// Sets the lower matrix to `lower − upper + shift · 1` of another pair, the upper one left out
@@ -173,13 +182,6 @@ extension SymmetricPair {
   package subscript(row: Int, column: Int) -> Double {
     element(.lower, max(row, column), min(row, column)).pointee
   }
-}
-
-/// A pointer for tasks that read what it points to at the same time.
-struct SendablePointer<Element>: @unchecked Sendable {
-  let pointer: UnsafePointer<Element>
-
-  init(_ pointer: UnsafePointer<Element>) { self.pointer = pointer }
 }
 
 extension BLAS {

@@ -91,7 +91,9 @@ public struct Merge: Sendable {
     }
     return Decision(
       lora: truncated ?? merged, method: chosen.name, reason: reason, blocks: merges,
-      truncations: truncated?.losses, warnings: calibrationWarnings(adapter, chosen, merges))
+      truncations: truncated?.losses,
+      warnings: calibrationWarnings(
+        adapter, chosen, merges, cutsRanks: truncated?.cutsAny ?? false))
   }
 
   /// The merge as one that can go along with a fold in a single pass over the base: that of `bw` in

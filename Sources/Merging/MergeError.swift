@@ -18,7 +18,7 @@ public enum MergeError: DiagnosableError, Equatable {
   /// A method that is fitted on captured inputs, without them.
   case missingCalibration(method: String)
   /// Fewer captured tokens than a method needs.
-  case tooFewTokens(found: Int, expected: Int)
+  case tooFewTokens(source: String, found: Int, expected: Int)
   /// Captured inputs, for numbers of the published code, which has no such merge.
   case publishedCalibration(method: String)
   /// `bw` without base weights.
@@ -77,8 +77,8 @@ public enum MergeError: DiagnosableError, Equatable {
     case .missingCalibration(let method):
       "method \(method) is fitted on captured inputs; pass --calibration FILE (activations, in "
         + "safetensors or HDF5)"
-    case .tooFewTokens(let found, let expected):
-      "too few calibration tokens (found \(found), expected at least \(expected)); capture more"
+    case .tooFewTokens(let source, let found, let expected):
+      "\(source.escapedForTerminal): too few calibration tokens (found \(found), expected at least \(expected)); capture more"
     case .publishedCalibration(let method):
       "the published code has no method \(method); leave --compat out"
     case .missingBase:

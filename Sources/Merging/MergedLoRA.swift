@@ -80,12 +80,7 @@ extension Adapter {
     switch combination {
     case .scaled(let factor): return PlainFactors(a: a, b: factor == 1 ? b : b.scaled(by: factor))
     case .mixed(let alpha):
-      var mixed = a
-      for (factor, predecessor) in zip(alpha, predecessors) {
-        let other = try load(blocks[predecessor].a)
-        for i in mixed.values.indices { mixed.values[i] += factor * other.values[i] }
-      }
-      return PlainFactors(a: mixed, b: b)
+      return PlainFactors(a: try mixed(a, alpha, predecessors, allowsNonFinite), b: b)
     case .corrected(let correction):
       var corrected = a
       for i in corrected.values.indices { corrected.values[i] += correction.values[i] }
@@ -101,6 +96,20 @@ extension Adapter {
               return factor == 1 ? try load(other.b) : try load(other.b).scaled(by: factor)
             })))
     }
+  }
+}
+
+extension Adapter {
+  /// `start + Σ α_k A_{n−k}`
+  func mixed(
+    _ start: Matrix, _ alpha: [Double], _ predecessors: [Int], _ allowsNonFinite: Bool
+  ) throws -> Matrix {
+    var sum = start
+    for (factor, predecessor) in zip(alpha, predecessors) {
+      let other = try blocks[predecessor].a.load(allowingNonFinite: allowsNonFinite)
+      for i in sum.values.indices { sum.values[i] += factor * other.values[i] }
+    }
+    return sum
   }
 }
 

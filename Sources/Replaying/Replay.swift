@@ -114,6 +114,10 @@ public struct Replay: Sendable {
       progress: { try counter.add($0) }
     ) { tile in
       for (position, sums) in try deltas.sums(over: tile, threads: threads).enumerated() {
+        guard allowsNonFinite || sums.isFinite else {
+          throw ReplayError.nonFiniteTerm(
+            source: inputs.label, block: adapter.blocks[blocks[position]].name)
+        }
         measured[position].deltas.add(sums)
       }
       guard let outputs, let x else { return }
@@ -168,6 +172,7 @@ public struct Replay: Sendable {
         ? sums.cross / (sums.reference.squareRoot() * sums.merged.squareRoot()) : nil,
       alpha: candidate.alpha[block],
       oracleAlpha: adapter.hasMergeFactor(block) ? measured.deltas.oracle.alpha : nil,
+      referenceNorm: sums.reference.squareRoot(),
       storedError: isFolded ? ratio(measured.outputs.stored, sums.reference) : nil,
       foldedError: isFolded ? ratio(measured.outputs.folded, sums.reference) : nil)
   }

@@ -8,6 +8,8 @@ public enum ReplayError: DiagnosableError, Equatable {
   case otherShape(merged: String, block: TensorName, found: [Int], expected: [Int])
   /// Folded weights, and no base to hold them against.
   case foldedWithoutBase(folded: String)
+  /// Terms of a block that are beyond float64.
+  case nonFiniteTerm(source: String, block: TensorName)
   /// A NaN or an infinity in a weight, or products of it that are beyond float32.
   case nonFiniteOutput(source: String, weight: TensorName)
 
@@ -31,6 +33,9 @@ public enum ReplayError: DiagnosableError, Equatable {
     case .foldedWithoutBase(let folded):
       "\(folded.escapedForTerminal): what rounding adds is measured against the weights before the "
         + "fold; pass --base BASE"
+    case .nonFiniteTerm(let source, let block):
+      "\(source.escapedForTerminal): block '\(block)': what the adapter adds to these inputs is beyond "
+        + "float64; are they right? --allow-nonfinite goes on"
     case .nonFiniteOutput(let source, let weight):
       "\(source.escapedForTerminal): tensor '\(weight)': its outputs are not finite; pass "
         + "--allow-nonfinite to go on"

@@ -47,6 +47,8 @@ public struct BlockReplay: Sendable {
   public let alpha: [Double]
   /// The α that least squares gives on the tokens replayed; nil where no scalar applies.
   public let oracleAlpha: Double?
+  /// `‖Δ_res‖`, in the unit of hidden states.
+  public let referenceNorm: Double
   /// `‖X (W_folded − W − Δ_mer)ᵀ‖ / ‖Δ_res‖`: what rounding in the folded weights adds, apart.
   public let storedError: Double?
   /// `‖Δ_res − X (W_folded − W)ᵀ‖ / ‖Δ_res‖`: merge and rounding together.

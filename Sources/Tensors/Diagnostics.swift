@@ -33,6 +33,14 @@ extension Collection {
   }
 }
 
+extension Sequence where Element: Hashable {
+  /// Each element once, in the order of the first of each.
+  package var uniqued: [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
+  }
+}
+
 extension String {
   /// The text with control characters and line separators written as `\u{…}`, so that names from
   /// a file can't steer a terminal.

@@ -116,7 +116,7 @@ import Testing
     }
     let few =
       "fitted on 7 tokens, fewer than the 12 features of an input: the fewer there are, the nearer "
-      + "the result is to the merge it is drawn towards"
+      + "the result is to the merge it is drawn towards; capture more"
     #expect(
       try warnings(["--method", "calibrated", "--calibration-tokens", "7", "--penalty", "1"])
         == [few])

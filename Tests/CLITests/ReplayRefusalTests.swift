@@ -128,7 +128,8 @@ import Testing
           + "25)", verify + ["--method", "none", "--tokens", "25"]),
       Case(2, "--tokens must be 1 or more" + help("verify"), verify + ["--tokens", "0"]),
       Case(
-        3, "too few calibration tokens (found 1, expected at least 2); capture more",
+        3,
+        "activations-calibration.safetensors: too few calibration tokens (found 1, expected at least 2); capture more",
         merge + calibration + ["--method", "auto", "--calibration-tokens", "1"]),
     ]
     for (name, command) in commands {
@@ -190,10 +191,10 @@ import Testing
             2, "--calibration-tokens and --penalty go with --calibration FILE" + help(name),
             unfitted + option))
       }
-      for penalty in ["0", "-1", "nan", "inf"] {
+      for penalty in ["0", "-1", "nan", "1e-11"] {
         cases.append(
           Case(
-            2, "--penalty must be above 0" + help(name),
+            2, "--penalty must be 1e-10 or more" + help(name),
             command + calibration + ["--method", "calibrated", "--penalty", penalty]))
       }
     }

@@ -55,7 +55,7 @@ import Testing
     let y = generator.values(2 * size)
     for (half, rows) in [(SymmetricPair.Half.lower, sample.first), (.upper, sample.second)] {
       var result = [Double](repeating: 0, count: 2 * size)
-      sample.pair.times(half, rows: y, count: 2, into: &result)
+      try sample.pair.times(half, rows: y, count: 2, into: &result, threads: 2)
       let expected =
         Sample.product(rows, Array(y[..<size])) + Sample.product(rows, Array(y[size...]))
       let scale = expected.map(abs).max() ?? 1
@@ -74,7 +74,7 @@ import Testing
     var generator = SeededGenerator(seed: 5)
     let right = generator.values(3 * size)
     var solution = right
-    system.solve(&solution, count: 3)
+    try system.solve(&solution, count: 3, threads: threads)
     for row in 0..<3 {
       let y = Array(solution[(row * size)..<((row + 1) * size)])
       let first = Sample.product(sample.first, y)
@@ -105,7 +105,7 @@ import Testing
       try system.setLower(from: sample.pair, subtracting: true, shift: 1000, threads: threads)
       try system.factorise(threads: threads)
       var solution = [Double](repeating: 1, count: 600)
-      system.solve(&solution, count: 1)
+      try system.solve(&solution, count: 1, threads: threads)
       return solution
     }
     #expect(results[0] == results[1])

@@ -133,6 +133,13 @@ import Testing
         let merge = try merge(fixture, "exact-\(kind)-\(value)")
         let want = try #require(expected.object)
         let result = try fixture.replay().run([fixture.candidate(merge)])[0]
+        var calibration = try fixture.replay()
+        calibration.inputs = try fixture.inputs("calibration")
+        let on = try calibration.run([fixture.candidate(merge)])[0]
+        let plainly = try Merge(
+          method: "exact", truncation: kind == "rank" ? .rank(try #require(Int(value))) : nil
+        ).decide(fixture.adapter)
+        let svd = try calibration.run([fixture.candidate(plainly)])[0]
         for (position, block) in result.blocks.enumerated() {
           let figures = try #require(want["blocks"]?.object?[block.name.string]?.object)
           #expect(merge.lora.blocks[position].rank == figures.integer("rank"))
@@ -140,6 +147,15 @@ import Testing
           let loss = try #require(merge.truncations)[position]
           let plain = try #require(loss.plainRelativeError)
           #expect(loss.relativeError <= plain + 1e-12, "\(block.name): plain SVD is better")
+          // What a cut says it loses is what a replay of the calibration tokens finds.
+          expectFigure(
+            loss.relativeError, on.blocks[position].deltaError.map(JSONValue.double), to: 1e-6,
+            floor: 1e-7, "\(block.name) loss")
+          if kind == "rank" {
+            expectFigure(
+              plain, svd.blocks[position].deltaError.map(JSONValue.double), to: 1e-6, floor: 1e-7,
+              "\(block.name) loss of plain SVD")
+          }
         }
       }
     }
@@ -178,9 +194,11 @@ import Testing
     }
   }
 
-  @Test("results have the same bits for every number of threads")
-  func threads() throws {
-    let fixture = try ReplayFixture(FixtureCase("minilm/ms"))
+  @Test(
+    "results have the same bits for every number of threads, in both forms of a fit",
+    arguments: ["minilm/ms", "synthetic/ms-all"])
+  func threads(_ name: String) throws {
+    let fixture = try ReplayFixture(FixtureCase(name))
     let results = try [1, 2, 5].map { threads in
       let merge = try fixture.merge("calibrated", threads: threads)
       let result = try fixture.replay(threads: threads).run([fixture.candidate(merge)])[0]

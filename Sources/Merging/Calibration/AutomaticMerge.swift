@@ -14,7 +14,7 @@ public struct MergeTrial: Sendable, Equatable {
 }
 
 /// `auto`: every method that the inputs allow, tried on tokens held back; the best for each block
-/// (Replay §4.3).
+/// (Replay §4.5).
 public enum AutomaticMerge: MergeMethod {
   /// The name on the command line.
   public static let name = "auto"
@@ -33,7 +33,10 @@ public enum AutomaticMerge: MergeMethod {
     guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
     let tokens = calibration.inputs.tokens
     let held = (tokens + 4) / 5
-    guard held < tokens else { throw MergeError.tooFewTokens(found: tokens, expected: 2) }
+    guard held < tokens else {
+      throw MergeError.tooFewTokens(
+        source: calibration.inputs.label, found: tokens, expected: 2)
+    }
     var inputs = inputs
     inputs.paper = try inputs.paper ?? PaperMerge(adapter, inputs)
     var fitting = inputs
@@ -64,12 +67,12 @@ public enum AutomaticMerge: MergeMethod {
       }
       let errors = trials.map { $0.deltaError.map { $0.isNaN ? .infinity : $0 } ?? .infinity }
       let least = errors.min() ?? .infinity
-      // Nearly equal ones are those that only rounding tells apart.
-      guard let best = errors.firstIndex(where: { $0 <= least + 1e-9 }) else {
-        preconditionFailure("none is always among the methods")
-      }
-      trials[best].isTaken = true
-      return merged[best][block].with(trials)
+      // Nearly equal ones are those that only rounding tells apart. Where the tokens held back say
+      // nothing, the last method has most to go by.
+      let best = least.isFinite ? errors.firstIndex { $0 <= least + 1e-9 } : nil
+      let taken = best ?? trials.count - 1
+      trials[taken].isTaken = true
+      return merged[taken][block].with(trials)
     }
   }
 

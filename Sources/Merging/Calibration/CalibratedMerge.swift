@@ -79,18 +79,12 @@ extension Adapter {
   func shortcutMap(
     of block: Int, _ combination: BlockMerge.Combination, _ allowsNonFinite: Bool
   ) throws -> Matrix {
-    func load(_ position: Int) throws -> Matrix {
-      try blocks[position].a.load(allowingNonFinite: allowsNonFinite)
-    }
     switch combination {
-    case .scaled(let factor): return try load(block).scaled(by: factor - 1)
+    case .scaled(let factor):
+      return try blocks[block].a.load(allowingNonFinite: allowsNonFinite).scaled(by: factor - 1)
     case .mixed(let alpha):
-      var sum = Matrix(rows: blocks[block].rank, columns: blocks[block].inFeatures)
-      for (factor, predecessor) in zip(alpha, topology.predecessors(of: block)) {
-        let other = try load(predecessor)
-        for i in sum.values.indices { sum.values[i] += factor * other.values[i] }
-      }
-      return sum
+      let nothing = Matrix(rows: blocks[block].rank, columns: blocks[block].inFeatures)
+      return try mixed(nothing, alpha, topology.predecessors(of: block), allowsNonFinite)
     case .corrected(let map): return map
     case .joined: preconditionFailure("no combination of is and ms")
     }

@@ -107,19 +107,9 @@ struct CalibrationTargets: Sendable {
     /// `trace(G) / features`
     var meanEigenvalue: Double { features.reduce(0, +) / Double(features.count) }
 
-    /// The same sums without those of some of the tokens; what is only rounding is 0.
-    func without(_ held: Sums) -> Sums {
-      var rest = self
-      rest.add(held, times: -1)
-      for i in rest.features.indices where rest.features[i] <= 1e-12 * features[i] {
-        rest.features[i] = 0
-      }
-      return rest
-    }
-
-    mutating func add(_ other: Sums, times factor: Double = 1) {
+    mutating func add(_ other: Sums) {
       func add(_ values: [Double], to sums: inout [Double]) {
-        for i in sums.indices { sums[i] += factor * values[i] }
+        for i in sums.indices { sums[i] += values[i] }
       }
       add(other.squares, to: &squares)
       add(other.references, to: &references)
@@ -128,12 +118,13 @@ struct CalibrationTargets: Sendable {
     }
   }
 
-  /// Calls `body` for every tile of some tokens, in order. Memory: two tiles of 32 MiB.
+  /// Calls `body` for every tile of some tokens, in order: reads x twice and each predecessor's input
+  /// twice. Memory: two tiles of 32 MiB, or of one token where that is more, and one of products.
   ///
   /// - Throws: errors of reading, `CaptureError.nonFinite`, what `body` throws.
   func forEachTile(of tokens: Range<Int>, _ body: (Tile) throws -> Void) throws {
     let features = features
-    let tileRows = min(2048, max(64, (32 << 20) / (8 * features) / 64 * 64))
+    let tileRows = TokenTiles.rows(bytes: 8 * features, within: 32 << 20, atMost: 2048)
     let buffers = [0, 1].map { _ in AlignedBuffer(byteCount: 8 * tileRows * features) }
     let part = projections.taking(tokens)
     try part.run(

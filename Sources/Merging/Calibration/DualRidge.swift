@@ -7,7 +7,7 @@ internal import Tensors
 ///
 /// Memory: 8 · tokens · (features + 2 · tokens) bytes and the tiles. All sums are float64.
 struct DualRidge: RidgeSystem {
-  let sums: CalibrationTargets.Sums
+  let sums: FoldSums
 
   private let targets: CalibrationTargets
   private let threads: Int
@@ -16,8 +16,6 @@ struct DualRidge: RidgeSystem {
   /// [rowCount, tokens]
   private let t: Matrix
   private let kernel: SymmetricPair
-  /// Sums over each fold, by its first token.
-  private let foldSums: [Int: CalibrationTargets.Sums]
 
   init(_ targets: CalibrationTargets, folds: [Range<Int>], threads: Int) throws {
     self.targets = targets
@@ -25,8 +23,7 @@ struct DualRidge: RidgeSystem {
     var values: [Double] = []
     values.reserveCapacity(targets.tokens * targets.features)
     var parts: [Matrix] = []
-    var sums = CalibrationTargets.Sums(targets)
-    var foldSums: [Int: CalibrationTargets.Sums] = [:]
+    var sums = FoldSums(targets, folds: folds)
     for fold in folds {
       var own = CalibrationTargets.Sums(targets)
       try targets.forEachTile(of: fold) { tile in
@@ -35,8 +32,7 @@ struct DualRidge: RidgeSystem {
         parts.append(tile.t)
         own.add(tile.sums)
       }
-      sums.add(own)
-      foldSums[fold.lowerBound] = own
+      sums.append(own)
     }
     let x = Matrix(rows: targets.tokens, columns: targets.features, values: values)
     let kernel = try SymmetricPair(size: targets.tokens)
@@ -48,16 +44,15 @@ struct DualRidge: RidgeSystem {
     self.x = x
     self.kernel = kernel
     self.sums = sums
-    self.foldSums = foldSums
     t = Matrix.stackedRows(parts).transposed
   }
 
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?, step: () throws -> Void
+    penalties: [Double], paper: Matrix?, step: () throws -> Void
   ) throws -> [[[Double]]] {
     var errors = RidgeSystems.noErrors(targets, penalties, paper)
-    for fold in folds {
-      let rest = foldSums[fold.lowerBound].map(sums.without) ?? sums
+    for (number, fold) in sums.folds.enumerated() {
+      let rest = sums.outside(number)
       let others = Array(0..<fold.lowerBound) + Array(fold.upperBound..<t.columns)
       // What the priors leave of t, of all below each other, [priors · rowCount, tokens].
       let left = try remainder(targets.stackedPriors(paper, rest))
@@ -75,7 +70,7 @@ struct DualRidge: RidgeSystem {
           work.setLower(from: kernel, without: fold, shift: shift)
           try work.factorise(threads: threads, checkpoint: targets.checkpoint)
           var dual = known
-          work.solve(&dual.values, count: dual.rows)
+          try work.solve(&dual.values, count: dual.rows, threads: threads)
           predicted = try dual.timesTransposed(between)
         }
         for row in 0..<left.rows {
@@ -100,11 +95,11 @@ struct DualRidge: RidgeSystem {
 
   func correction(penalty: Double, prior: Matrix) throws -> Matrix {
     let work = try SymmetricPair(size: t.columns)
-    let shift = penalty * sums.meanEigenvalue
+    let shift = penalty * sums.total.meanEigenvalue
     try work.setLower(from: kernel, subtracting: false, shift: shift, threads: threads)
     try work.factorise(threads: threads, checkpoint: targets.checkpoint)
     var dual = try remainder(prior)
-    work.solve(&dual.values, count: dual.rows)
+    try work.solve(&dual.values, count: dual.rows, threads: threads)
     return try dual.multiplied(by: x)
   }
 

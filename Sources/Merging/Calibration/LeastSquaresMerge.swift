@@ -1,3 +1,4 @@
+internal import Activations
 public import Adapters
 internal import ByteIO
 internal import LinearAlgebra
@@ -19,23 +20,20 @@ public enum LeastSquaresMerge: MergeMethod {
   ///
   /// - Throws: `MergeError.missingCalibration`, `MergeError.notForStructure`; errors of reading.
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {
-    _ = try inputs.calibration(for: adapter, name)
+    let captured = try inputs.calibration(for: adapter, name).inputs
     guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
-    let sums = try scalarSums(adapter, inputs, name)
+    let sums = try scalarSums(adapter, captured, inputs)
     return adapter.blocks.indices.map { block in
-      if adapter.structure == .middleShortcut, adapter.topology.predecessors(of: block).isEmpty {
-        return BlockMerge(.scaled(1))
-      }
+      guard adapter.hasMergeFactor(block) else { return BlockMerge(.scaled(1)) }
       let alpha = sums[block].alpha
       return BlockMerge(.scaled(1 + alpha), alpha: [alpha])
     }
   }
 
   /// The sums behind α of every block, in one reading of the inputs.
-  static func scalarSums(
-    _ adapter: Adapter, _ inputs: MergeInputs, _ method: String
+  private static func scalarSums(
+    _ adapter: Adapter, _ captured: CapturedInputs, _ inputs: MergeInputs
   ) throws -> [ScalarSums] {
-    let captured = try inputs.calibration(for: adapter, method).inputs
     var all = [ScalarSums](repeating: ScalarSums(), count: adapter.blocks.count)
     try BLAS.withoutOwnThreads {
       for blocks in captured.groups(of: adapter) {

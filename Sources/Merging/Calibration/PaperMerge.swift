@@ -2,7 +2,7 @@ public import Adapters
 internal import Tensors
 
 /// The paper's merge that fits on captured inputs are drawn towards (Replay §4.2 a): `bw` where base
-/// weights or their statistics are at hand, else `bi` where windows are.
+/// weights or their statistics are at hand, else `bi` where all windows are that it needs.
 public struct PaperMerge: Sendable {
   /// The method.
   public let method: String
@@ -11,15 +11,15 @@ public struct PaperMerge: Sendable {
 
   /// Merges an adapter.
   ///
-  /// - Returns: nil where neither base, statistics nor windows are at hand.
+  /// - Returns: nil where neither base, statistics nor those windows are at hand.
   /// - Throws: as the method.
   public init?(_ adapter: Adapter, _ inputs: MergeInputs) throws {
     if inputs.base != nil || BaseStatistics.areStored(with: adapter) {
       (method, merges) = (
         WeightBasedMerge.name, try WeightBasedMerge.merge(adapter, inputs)
       )
-    } else if adapter.hasWindows {
-      (method, merges) = (InputBasedMerge.name, try InputBasedMerge.merge(adapter, inputs))
+    } else if let merges = try? InputBasedMerge.merge(adapter, inputs) {
+      (method, self.merges) = (InputBasedMerge.name, merges)
     } else {
       return nil
     }

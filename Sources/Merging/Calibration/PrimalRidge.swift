@@ -3,10 +3,10 @@ internal import Tensors
 
 /// Ridge regressions by the Cholesky factorisation of `G + λ 1`.
 ///
-/// Memory: 16 · features² bytes, the tiles, and a few rows as wide as x; the number of tokens does
-/// not matter. All sums are float64.
+/// Memory: 16 · features² bytes, the tiles, and 10 times the rows of t as wide as x; the number of
+/// tokens does not matter. All sums are float64.
 struct PrimalRidge: RidgeSystem {
-  let sums: CalibrationTargets.Sums
+  private(set) var sums: FoldSums
 
   private let targets: CalibrationTargets
   private let threads: Int
@@ -15,22 +15,26 @@ struct PrimalRidge: RidgeSystem {
   /// What is factorised.
   private let work: SymmetricPair
   /// `Σ t xᵀ`, [rowCount, features]
-  private let products: Matrix
+  private var products: Matrix
 
-  init(_ targets: CalibrationTargets, threads: Int) throws {
+  init(_ targets: CalibrationTargets, folds: [Range<Int>], threads: Int) throws {
     self.targets = targets
     self.threads = threads
     gram = try SymmetricPair(size: targets.features)
     work = try SymmetricPair(size: targets.features)
-    (products, sums) = try PrimalRidge.sum(
-      targets, 0..<targets.tokens, into: gram, .lower, threads: threads)
+    products = Matrix(rows: targets.rowCount, columns: targets.features)
+    sums = FoldSums(targets, folds: folds)
+    for fold in folds {
+      sums.append(try add(fold, to: .lower, &products))
+    }
   }
 
-  private static func sum(
-    _ targets: CalibrationTargets, _ tokens: Range<Int>, into gram: SymmetricPair,
-    _ half: SymmetricPair.Half, threads: Int
-  ) throws -> (products: Matrix, sums: CalibrationTargets.Sums) {
-    var products = Matrix(rows: targets.rowCount, columns: targets.features)
+  /// Adds what G and `Σ t xᵀ` are over some tokens.
+  ///
+  /// - Returns: the other sums over them.
+  private func add(
+    _ tokens: Range<Int>, to half: SymmetricPair.Half, _ products: inout Matrix
+  ) throws -> CalibrationTargets.Sums {
     var sums = CalibrationTargets.Sums(targets)
     let blas = try BLAS.load()
     try targets.forEachTile(of: tokens) { tile in
@@ -45,25 +49,26 @@ struct PrimalRidge: RidgeSystem {
       }
       sums.add(tile.sums)
     }
-    return (products, sums)
+    return sums
   }
 
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?, step: () throws -> Void
+    penalties: [Double], paper: Matrix?, step: () throws -> Void
   ) throws -> [[[Double]]] {
     var errors = RidgeSystems.noErrors(targets, penalties, paper)
-    for fold in folds {
+    for (number, fold) in sums.folds.enumerated() {
       gram.clear(.upper)
-      let held = try PrimalRidge.sum(targets, fold, into: gram, .upper, threads: threads)
-      let rest = sums.without(held.sums)
+      var held = Matrix(rows: targets.rowCount, columns: targets.features)
+      _ = try add(fold, to: .upper, &held)
+      let rest = sums.outside(number)
       // (Σ t xᵀ − R_0 G) over the other folds, of all priors below each other.
       let prior = try targets.stackedPriors(paper, rest)
-      var right = times(.lower, prior)
-      let inside = times(.upper, prior)
+      var right = try times(.lower, prior)
+      let inside = try times(.upper, prior)
       for i in right.values.indices {
         let known = i % products.values.count
         right.values[i] =
-          products.values[known] - held.products.values[known]
+          products.values[known] - held.values[known]
           - (right.values[i] - inside.values[i])
       }
       for (index, penalty) in penalties.enumerated() {
@@ -74,10 +79,10 @@ struct PrimalRidge: RidgeSystem {
           try work.setLower(from: gram, subtracting: true, shift: shift, threads: threads)
           try work.factorise(threads: threads, checkpoint: targets.checkpoint)
           var correction = right
-          work.solve(&correction.values, count: correction.rows)
+          try work.solve(&correction.values, count: correction.rows, threads: threads)
           for i in map.values.indices { map.values[i] += correction.values[i] }
         }
-        add(squaredErrors(map, held), to: &errors, index)
+        add(try squaredErrors(map, held, sums.inside(number)), to: &errors, index)
       }
     }
     return errors
@@ -85,14 +90,14 @@ struct PrimalRidge: RidgeSystem {
 
   /// `Σ (t − R x)² = Σ t² − 2 R Σ t xᵀ + R G Rᵀ` over a fold, for the rows of all priors.
   private func squaredErrors(
-    _ map: Matrix, _ held: (products: Matrix, sums: CalibrationTargets.Sums)
-  ) -> [Double] {
-    let image = times(.upper, map)
+    _ map: Matrix, _ held: Matrix, _ sums: CalibrationTargets.Sums
+  ) throws -> [Double] {
+    let image = try times(.upper, map)
     return (0..<map.rows).map { row in
       let known = row % targets.rowCount
-      var error = held.sums.squares[known]
+      var error = sums.squares[known]
       for column in 0..<map.columns {
-        error += map[row, column] * (image[row, column] - 2 * held.products[known, column])
+        error += map[row, column] * (image[row, column] - 2 * held[known, column])
       }
       return error < 0 ? 0 : error
     }
@@ -104,19 +109,20 @@ struct PrimalRidge: RidgeSystem {
     }
   }
 
-  private func times(_ half: SymmetricPair.Half, _ rows: Matrix) -> Matrix {
+  private func times(_ half: SymmetricPair.Half, _ rows: Matrix) throws -> Matrix {
     var result = Matrix(rows: rows.rows, columns: rows.columns)
-    gram.times(half, rows: rows.values, count: rows.rows, into: &result.values)
+    try gram.times(
+      half, rows: rows.values, count: rows.rows, into: &result.values, threads: threads)
     return result
   }
 
   func correction(penalty: Double, prior: Matrix) throws -> Matrix {
-    let shift = penalty * sums.meanEigenvalue
-    var right = times(.lower, prior)
+    let shift = penalty * sums.total.meanEigenvalue
+    var right = try times(.lower, prior)
     for i in right.values.indices { right.values[i] = products.values[i] - right.values[i] }
     try work.setLower(from: gram, subtracting: false, shift: shift, threads: threads)
     try work.factorise(threads: threads, checkpoint: targets.checkpoint)
-    work.solve(&right.values, count: right.rows)
+    try work.solve(&right.values, count: right.rows, threads: threads)
     return right
   }
 

@@ -43,14 +43,14 @@ struct RidgeFit {
     try step()
     let folds = RidgeFit.folds(targets.tokens)
     let system = try RidgeSystems.make(targets, folds: folds, threads: threads)
-    meanEigenvalue = system.sums.meanEigenvalue
+    meanEigenvalue = system.sums.total.meanEigenvalue
     var choices = targets.blocks.map { _ in
       Choice(takesSlopes: paper == nil, penalty: penalty ?? .infinity)
     }
     if penalty == nil, folds.count > 1 {
-      choices = try RidgeFit.choose(targets, system, folds, paper.map(targets.rotated), step)
+      choices = try RidgeFit.choose(targets, system, paper.map(targets.rotated), step)
     }
-    let slopes = targets.slopePriors(system.sums)
+    let slopes = targets.slopePriors(system.sums.total)
     var maps = targets.blocks.indices.map { position in
       choices[position].takesSlopes ? slopes[position] : paper?[position] ?? slopes[position]
     }
@@ -72,12 +72,16 @@ struct RidgeFit {
   /// The prior and penalty of least error for each block; of nearly equal ones the largest penalty,
   /// then the first prior.
   private static func choose(
-    _ targets: CalibrationTargets, _ system: any RidgeSystem, _ folds: [Range<Int>],
+    _ targets: CalibrationTargets, _ system: any RidgeSystem,
     _ paper: Matrix?, _ step: () throws -> Void
   ) throws -> [Choice] {
-    let errors = try system.crossValidated(
-      folds, penalties: penalties, paper: paper, step: step)
+    let errors = try system.crossValidated(penalties: penalties, paper: paper, step: step)
     return targets.blocks.indices.map { position in
+      // Below it an error is what rounding left of the sums it is the difference of.
+      let whole = targets.rows[position].reduce(0) {
+        $0 + targets.weights[$1] * system.sums.total.squares[$1]
+      }
+      let floor = 1e-7 * whole.squareRoot()
       var tried: [(choice: Choice, error: Double)] = []
       for (index, penalty) in penalties.enumerated() {
         for prior in errors.indices {
@@ -85,13 +89,17 @@ struct RidgeFit {
             $0 + targets.weights[$1] * errors[prior][index][$1]
           }
           let takesSlopes = paper == nil || prior == 1
-          tried.append((Choice(takesSlopes: takesSlopes, penalty: penalty), error.squareRoot()))
+          tried.append(
+            (
+              Choice(takesSlopes: takesSlopes, penalty: penalty),
+              error.squareRoot() < floor ? 0 : error.squareRoot()
+            ))
         }
       }
       // Inputs that are no numbers may give none; then nothing is fitted.
       let least = tried.map(\.error).filter { !$0.isNaN }.min() ?? .nan
       var (best, error) = tried.first { $0.error <= least * (1 + 1e-9) } ?? tried[0]
-      let reference = system.sums.references[position].squareRoot()
+      let reference = system.sums.total.references[position].squareRoot()
       error = reference == 0 ? 0 : error / reference
       best.error = error.isNaN ? nil : error
       return best

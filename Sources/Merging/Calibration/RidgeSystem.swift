@@ -5,11 +5,11 @@ internal import Tensors
 /// Ridge regressions of the rows of t on x over one set of tokens, which share `G = Σ x xᵀ`: maps
 /// `R = argmin Σ (t − R x)² + λ ‖R − R_0‖²` with `λ = c trace(G) / features` (Replay §4.2).
 protocol RidgeSystem {
-  /// Sums over all tokens.
-  var sums: CalibrationTargets.Sums { get }
+  /// Sums over all tokens, and by fold.
+  var sums: FoldSums { get }
 
   /// The squared error of each row over all tokens, each token predicted by a fit on the folds it is
-  /// not in: by prior, then by penalty.
+  /// not in: by prior, then by penalty. There are at least two folds.
   ///
   /// - Parameters:
   ///   - penalties: values of c; an infinite one leaves the prior as it is.
@@ -17,7 +17,7 @@ protocol RidgeSystem {
   ///     `slopePriors` of the tokens fitted on.
   ///   - step: called before every penalty of every fold.
   func crossValidated(
-    _ folds: [Range<Int>], penalties: [Double], paper: Matrix?, step: () throws -> Void
+    penalties: [Double], paper: Matrix?, step: () throws -> Void
   ) throws -> [[[Double]]]
 
   /// `R − R_0` of the fit on all tokens, [rowCount, features].
@@ -56,6 +56,6 @@ enum RidgeSystems {
     }
     return dual < primal
       ? try DualRidge(targets, folds: folds, threads: threads)
-      : try PrimalRidge(targets, threads: threads)
+      : try PrimalRidge(targets, folds: folds, threads: threads)
   }
 }

@@ -45,7 +45,8 @@ struct FactorTruncation {
       for column in 0..<root.columns { root[row, column] *= d[column].squareRoot() }
     }
     let seen = try Factorisation.svd(r.multiplied(by: root))
-    let kept = truncation.keptCount(seen.sigma)
+    // More directions than the product has are none of it.
+    let kept = min(truncation.keptCount(seen.sigma), plain.u.columns)
     guard kept < rank else { return nil }
     relativeError = FactorTruncation.lost(image, seen.u, kept)
     plainRelativeError = FactorTruncation.lost(image, plain.u, kept)
@@ -81,7 +82,7 @@ struct FactorTruncation {
   /// The share of the trace of `image` outside of the first directions, as a ratio of norms.
   private static func lost(_ image: Matrix, _ directions: Matrix, _ kept: Int) -> Double {
     let total = trace(image)
-    guard total > 0 else { return 0 }
+    guard total != 0 else { return 0 }
     var inside = 0.0
     for k in 0..<kept {
       for row in 0..<image.rows {
@@ -90,7 +91,9 @@ struct FactorTruncation {
         }
       }
     }
-    return (max(0, total - inside) / total).squareRoot()
+    let rest = total - inside
+    // What rounding leaves of a difference of equals is nothing.
+    return abs(rest) <= 1e-14 * total ? 0 : (rest / total).squareRoot()
   }
 
   private static func trace(_ matrix: Matrix) -> Double {

@@ -56,6 +56,9 @@ public struct TruncatedLoRA: PlainLoRA {
     }
   }
 
+  /// Whether any block was cut.
+  var cutsAny: Bool { cut.contains { $0 != nil } }
+
   /// The factors of a block.
   public func factors(of index: Int) throws -> PlainFactors {
     try cut[index] ?? original.factors(of: index)

@@ -1,13 +1,13 @@
 package import Activations
-package import ByteIO
+internal import ByteIO
 package import LinearAlgebra
 package import Tensors
 
 /// Products `A x` of every token with several A, tile of tokens by tile: each row of a matrix is read
 /// once, whatever the number of A it is multiplied with.
 ///
-/// Memory: all A in float64, one tile of products, and for each thread 128 rows of the widest matrix
-/// as stored and in float64.
+/// Memory: all A in float64, once here and once in the requests, one tile of products, and for each
+/// thread 128 rows of the widest matrix, 16 MiB at most or one row, as stored and in float64.
 package struct Projections: Sendable {
   /// A matrix of inputs and an A [r, features] to multiply its rows with.
   package struct Request: Sendable {
@@ -67,7 +67,7 @@ package struct Projections: Sendable {
   /// Float64 products of one token.
   package var width: Int { stacks.reduce(0) { $0 + $1.rows } }
 
-  /// The rows of a tile whose products take 64 MiB at most, in steps of 64.
+  /// The rows of a tile whose products take 64 MiB at most.
   package var tileRows: Int { tileRows(besides: 0) }
 
   /// The same where every token takes some more bytes.
@@ -77,7 +77,7 @@ package struct Projections: Sendable {
 
   /// The same for a width that is known beforehand.
   static func tileRows(width: Int, besides bytes: Int) -> Int {
-    min(4096, max(64, (64 << 20) / max(1, 8 * width + bytes) / 64 * 64))
+    TokenTiles.rows(bytes: 8 * width + bytes, within: 64 << 20, atMost: 4096)
   }
 
   /// The bytes that one run reads.
@@ -113,17 +113,16 @@ package struct Projections: Sendable {
     progress: @Sendable (_ bytes: Int) throws -> Void, _ body: (Tile) throws -> Void
   ) throws {
     let values = stacks.map { AlignedBuffer(byteCount: 8 * tileRows * $0.rows) }
-    let rowBytes = stacks.map { inputs.rowBytes(of: $0.matrix) }.max() ?? 0
-    let features = stacks.map { inputs.features(of: $0.matrix) }.max() ?? 0
-    let room = IdlePool {
-      PieceRoom(rawBytes: CapturedInputs.pieceRows * rowBytes, features: features)
-    }
+    let room = IdlePool { PieceRoom(inputs, stacks.map(\.matrix)) }
     for tile in inputs.rows.pieces(of: tileRows) {
-      let pieces = tile.pieces(of: CapturedInputs.pieceRows)
       let targets = values.map { SharedTarget<Double>($0.elements()) }
-      _ = try Parallel.map(stacks.count * pieces.count, threads: threads) { task in
-        let (stack, piece) = (stacks[task / pieces.count], pieces[task % pieces.count])
-        let target = targets[task / pieces.count]
+      let tasks = stacks.indices.flatMap { stack in
+        tile.pieces(of: inputs.pieceRows(of: stacks[stack].matrix)).map { (stack, $0) }
+      }
+      _ = try Parallel.map(tasks.count, threads: threads) { [tasks] task in
+        let (stack, target, piece) = (
+          stacks[tasks[task].0], targets[tasks[task].0], tasks[task].1
+        )
         try room.use { room in
           try inputs.float64(
             of: stack.matrix, rows: piece, raw: room.raw, into: room.values,
@@ -151,22 +150,18 @@ package struct Projections: Sendable {
 }
 
 /// What one thread needs to read rows.
-package struct PieceRoom {
-  package let raw: AlignedBuffer
+struct PieceRoom {
+  let raw: AlignedBuffer
   /// Room for the rows in float64.
-  package let values: UnsafeMutablePointer<Double>
+  let values: UnsafeMutablePointer<Double>
   private let buffer: AlignedBuffer
 
-  package init(rawBytes: Int, features: Int) {
-    raw = AlignedBuffer(byteCount: rawBytes)
-    buffer = AlignedBuffer(byteCount: 8 * CapturedInputs.pieceRows * features)
+  init(_ inputs: CapturedInputs, _ matrices: [Int]) {
+    func most(_ rowBytes: (Int) -> Int) -> Int {
+      matrices.map { inputs.pieceRows(of: $0) * rowBytes($0) }.max() ?? 0
+    }
+    raw = AlignedBuffer(byteCount: most(inputs.rowBytes))
+    buffer = AlignedBuffer(byteCount: most { 8 * inputs.features(of: $0) })
     values = buffer.elements()
   }
-}
-
-/// Where tasks write at the same time, each its own rows.
-package struct SharedTarget<Element>: @unchecked Sendable {
-  package let start: UnsafeMutablePointer<Element>
-
-  package init(_ start: UnsafeMutablePointer<Element>) { self.start = start }
 }

@@ -3,8 +3,10 @@ package import ByteIO
 internal import Tensors
 
 extension CapturedInputs {
-  /// How many rows are read and converted in one go.
-  static let pieceRows = 128
+  /// How many rows of a matrix are read and converted in one go: 128, or what 16 MiB of float64 hold.
+  func pieceRows(of matrix: Int) -> Int {
+    TokenTiles.rows(bytes: 8 * features(of: matrix), within: 16 << 20, atMost: 128)
+  }
 
   /// Reads some rows of a matrix in float64.
   ///
@@ -58,9 +60,10 @@ extension CapturedInputs {
     of matrix: Int, _ rows: Range<Int>, _ threads: Int,
     _ body: @Sendable (Range<Int>, AlignedBuffer) throws -> Void
   ) throws {
-    let pieces = rows.pieces(of: CapturedInputs.pieceRows)
+    let pieceRows = pieceRows(of: matrix)
+    let pieces = rows.pieces(of: pieceRows)
     let rowBytes = rowBytes(of: matrix)
-    let room = IdlePool { AlignedBuffer(byteCount: CapturedInputs.pieceRows * rowBytes) }
+    let room = IdlePool { AlignedBuffer(byteCount: pieceRows * rowBytes) }
     _ = try Parallel.map(pieces.count, threads: threads) { index in
       try room.use { try body(pieces[index], $0) }
     }

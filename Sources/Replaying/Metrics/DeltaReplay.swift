@@ -1,5 +1,5 @@
 internal import Activations
-internal import Adapters
+package import Adapters
 internal import ByteIO
 internal import LinearAlgebra
 package import Tensors
@@ -19,6 +19,10 @@ struct DeltaReplay {
   struct Sums: Sendable {
     var deltas: [DeltaSums]
     var oracle = ScalarSums()
+
+    var isFinite: Bool {
+      deltas.allSatisfy { $0.reference.isFinite && $0.merged.isFinite && $0.residual.isFinite }
+    }
 
     mutating func add(_ other: Sums) {
       for position in deltas.indices { deltas[position].add(other.deltas[position]) }
@@ -96,7 +100,7 @@ extension Projections.Tile {
 extension Adapter {
   /// Whether a merge of the block by a scalar has an α (Merging §5.4): every block of is, and of ms
   /// those with predecessors.
-  func hasMergeFactor(_ block: Int) -> Bool {
+  package func hasMergeFactor(_ block: Int) -> Bool {
     switch structure {
     case .inputShortcut: true
     case .middleShortcut: !topology.predecessors(of: block).isEmpty

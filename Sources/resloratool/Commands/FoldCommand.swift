@@ -62,6 +62,13 @@ struct FoldCommand: ParsableCommand {
       guard adapter != nil || !fold.more.isEmpty else {
         throw ValidationError("name an adapter: resloratool fold ADAPTER --into BASE")
       }
+      if merge.settings.calibration.calibration != nil,
+        [adapter].compactMap({ $0 }).count + fold.more.count > 1
+      {
+        throw ValidationError(
+          "--calibration is what one adapter's model saw: merge the adapters first, each with its own"
+        )
+      }
       if plan.out != nil, fold.undo != nil || target.isDryRun {
         throw ValidationError(
           "--plan-out writes a plan and folds nothing: leave out --undo and --dry-run")
@@ -116,6 +123,9 @@ struct FoldCommand: ParsableCommand {
   /// The page is none of the paths a fold has to do with; a fold in place that was interrupted may
   /// have written it.
   func checkPage(_ request: FoldRequest, isResumed: Bool = false) throws {
+    if let path = page.path, Paths.isInside(path, request.base) {
+      throw FileError.insideInput(path: path, input: request.base)
+    }
     let stated = [request.stated.windows, request.stated.topology, fold.undo, plan.plan]
     try page.check(
       output: request.output,

@@ -25,12 +25,32 @@ extension VerifyCommand {
     return lines + otherMethod(folded, candidates)
   }
 
+  /// What to say of blocks that were not measured, or of which there was nothing to measure.
+  func warningsOfResults(_ results: [ReplayResult]) -> [String] {
+    guard let first = results.first else { return [] }
+    var lines: [String] = []
+    let silent = first.blocks.filter { $0.referenceNorm == 0 }
+    if !silent.isEmpty {
+      lines.append(
+        "\(silent.count) of \(first.blocks.count) blocks add nothing to these inputs, which says nothing of "
+          + "a merge: " + silent.listed { "'\($0.name)'" } + "; are the activations right?")
+    }
+    for result in results {
+      let lost = result.blocks.filter { $0.deltaError == nil }
+      guard !lost.isEmpty else { continue }
+      lines.append(
+        "\(lost.count) of \(result.blocks.count) blocks have no error by \(result.name.escapedForTerminal), "
+          + "and means leave them out: " + lost.listed { "'\($0.name)'" })
+    }
+    return lines
+  }
+
   /// What to say where tokens that are measured on were fitted on.
   private func overlap(
     _ captured: CapturedInputs, _ fitted: [CapturedInputs]
   ) throws -> [String] {
     guard let most = fitted.max(by: { $0.tokens < $1.tokens }) else { return [] }
-    let shared = try captured.tokens(sharedWith: most)
+    let shared = try captured.tokens(sharedWith: most) { try Interruption.check() }
     guard shared > 0 else { return [] }
     return [
       "\(shared) of the \(captured.tokens) tokens measured on \(shared == 1 ? "is" : "are") among those "
@@ -69,7 +89,7 @@ extension VerifyCommand {
     {
       requested = folded
     }
-    for method in requested {
+    for method in requested.uniqued {
       let (chosen, _) = try MergeMethods.choose(
         method, for: adapter, hasBase: inputs.base != nil, hasCalibration: !calibrations.isEmpty,
         profile: settings.compat)

@@ -99,7 +99,7 @@ struct VerifyCommand: ParsableCommand {
     warnings += try input.warningsOfOtherBase(inputs)
     common.warn(warnings)
     let candidates = try candidates(input, inputs, calibrations, folded?.foldedMethods ?? [])
-    let late = try warningsOfMeasuring(candidates, captured, calibrations, folded)
+    var late = try warningsOfMeasuring(candidates, captured, calibrations, folded)
     let bar = ProgressBar("replaying", isQuiet: common.quiet)
     defer { bar.finish() }
     var replay = Replay(
@@ -109,6 +109,7 @@ struct VerifyCommand: ParsableCommand {
     replay.progress = { try bar.update($0, of: $1) }
     let results = try replay.run(candidates.map(\.candidate))
     bar.finish()
+    late += warningsOfResults(results)
     let report = VerifyReport(
       adapter: input, path: adapter, activations: activations, base: self.base,
       measured: zip(candidates, results).map { ($0, $1) }, maxError: maxError,

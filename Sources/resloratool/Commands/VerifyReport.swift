@@ -91,16 +91,18 @@ struct VerifyReport {
     let tokens = measured.first?.result.tokens ?? 0
     return notes.map { "note: \($0)\n" }.joined()
       + "\(tokens) tokens of \(activations.escapedForTerminal)\n\n"
-      + (measured.count == 1 ? single(measured[0]) : means.text + "\n" + comparison.text) + verdict
+      + (measured.count == 1 ? single(measured[0]) : means.text + "\n" + comparison.text)
+      + (maxError == nil ? "" : verdict + "\n")
       + ReportOptions.text(pagePath, isDryRun: false)
   }
 
-  private var verdict: String {
+  /// What came of the check that was asked for, without a line's end.
+  var verdict: String {
     guard let maxError else { return "" }
     return passes
-      ? "no block is above \(Format.number(maxError))\n"
+      ? "no block is above \(Format.number(maxError))"
       : "above \(Format.number(maxError)): "
-        + failing.listed { "\($0.block.name) (\(text(error(of: $0.block))), \($0.method))" } + "\n"
+        + failing.listed { "\($0.block.name) (\(text(error(of: $0.block))), \($0.method))" }
   }
 
   private func single(_ entry: (candidate: VerifyCandidate, result: ReplayResult)) -> String {

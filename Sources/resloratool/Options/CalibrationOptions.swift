@@ -3,6 +3,7 @@ import Adapters
 import ArgumentParser
 import FoldJobs
 import Merging
+import Tensors
 
 /// Captured inputs to fit a merge on.
 struct CalibrationOptions: ParsableArguments {
@@ -30,8 +31,9 @@ struct CalibrationOptions: ParsableArguments {
     guard calibration != nil || tokens == nil && penalty == nil else {
       throw ValidationError("--calibration-tokens and --penalty go with --calibration FILE")
     }
-    if let penalty, !(penalty > 0 && penalty.isFinite) {
-      throw ValidationError("--penalty must be above 0")
+    // Below it, what is left of the captured inputs' own rounding decides the fit.
+    if let penalty, !(penalty >= 1e-10) {
+      throw ValidationError("--penalty must be 1e-10 or more")
     }
   }
 
@@ -67,6 +69,6 @@ struct TokenCounts: ExpressibleByArgument {
   init?(argument: String) {
     let counts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
     guard counts.allSatisfy({ $0 ?? 0 > 0 }) else { return nil }
-    self.counts = counts.compactMap { $0 }
+    self.counts = counts.compactMap { $0 }.uniqued
   }
 }

@@ -21,13 +21,11 @@ struct ReportOptions: ParsableArguments {
     output: String?, against inputs: [String?], replacing: Bool
   ) throws {
     guard let path else { return }
-    try OutputOptions.check(path, against: inputs)
-    if let output {
-      guard Paths.absolute(path) != Paths.absolute(output) else {
-        throw FileError.outputIsInput(path: path, input: output)
-      }
-      if Paths.isInside(path, output) { throw FileError.insideInput(path: path, input: output) }
+    if let output, Paths.absolute(path) == Paths.absolute(output) || Paths.isInside(path, output) {
+      throw ValidationError(
+        "--html writes a file of its own: name one that is not, nor lies in, the output")
     }
+    try OutputOptions.check(path, against: inputs)
     try OutputFile.check(path: path, replacing: replacing)
   }
 
