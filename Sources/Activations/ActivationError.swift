@@ -52,7 +52,9 @@ public struct ActivationError: RuleViolation, Equatable {
     /// The reason in words.
     public var description: String {
       switch self {
-      case .notActivations: "no activations"
+      case .notActivations:
+        "no activations (expected a safetensors file with 'inputs' in its metadata, or HDF5 as "
+          + "'convert' and the Python package write it)"
       case .json(let error): "metadata 'inputs': \(error)"
       case .badMap: "metadata 'inputs' is no JSON object of block to tensor"
       case .unknownVersion(let found, let known):

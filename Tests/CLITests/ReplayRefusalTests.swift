@@ -106,7 +106,12 @@ import Testing
           "fold", "adapter", "--method", "auto", "--calibration", path, "--into",
           "base.safetensors",
         ],
-      ].map { Case(3, "\(path): no activations [Activations §1]", $0) }
+      ].map {
+        Case(
+          3,
+          "\(path): no activations (expected a safetensors file with 'inputs' in its metadata, or HDF5 "
+            + "as 'convert' and the Python package write it) [Activations §1]", $0)
+      }
     } + [
       Case(
         3, "nowhere: can't open: No such file or directory",

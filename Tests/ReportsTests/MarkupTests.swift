@@ -31,7 +31,7 @@ import Testing
       (0, "0"), (1, "1.000"), (0.16743, "0.1674"), (11.3181, "11.32"), (-2.5, "−2.500"),
       (123_456, "123456"), (1e-7, "1.000e−7"), (1e308, "1.000e308"),
       (.leastNonzeroMagnitude, "4.941e−324"),
-      (0.99996, "1.0000"), (.nan, "not finite"), (-.infinity, "not finite"),
+      (0.99996, "1.0000"), (.nan, "no value"), (-.infinity, "no value"),
     ])
   func short(_ value: Double, _ text: String) { #expect(NumberText.short(value) == text) }
 

@@ -2,12 +2,12 @@ internal import ByteIO
 
 /// Numbers for people, in pages.
 enum NumberText {
-  /// What stands where a number is NaN or infinite.
-  static let notFinite = "not finite"
+  /// What stands where a figure has no value: where JSON has null.
+  static let none = "no value"
 
   /// A number to some significant digits: `0.1674`, `11.32`, `1.23e−7`.
   static func short(_ value: Double, digits: Int = 4) -> String {
-    guard value.isFinite else { return notFinite }
+    guard value.isFinite else { return none }
     guard value != 0 else { return "0" }
     let exponent = exponent(of: value)
     if exponent < -4 || exponent >= 7 { return scientific(value, exponent, digits: digits) }
@@ -16,12 +16,12 @@ enum NumberText {
 
   /// All digits, as the JSON prints them.
   static func full(_ value: Double) -> String {
-    value.isFinite ? value.shortestText : notFinite
+    value.isFinite ? value.shortestText : none
   }
 
   /// A share in percent.
   static func percent(_ share: Double) -> String {
-    guard share.isFinite else { return notFinite }
+    guard share.isFinite else { return none }
     return abs(share) >= 0.1 || share == 0
       ? fixed(share * 100, decimals: 1) + " %" : short(share * 100, digits: 2) + " %"
   }

@@ -80,8 +80,9 @@ struct MergeReport {
     let fits = result.blocks.compactMap(\.fit)
     let fitted =
       fits.first.map { fit in
-        "fitted on \(fit.tokens) tokens towards the merge named; c, the weight of that merge, and the "
-          + "expected error by cross-validation (Replay §4.2); condition at most\n"
+        "fitted on \(fit.tokens) tokens, drawn by c to the merge named (Replay §4.2); "
+          + (fit.crossValidatedError == nil ? "" : "c and the expected error by cross-validation; ")
+          + "condition at most\n"
       } ?? ""
     let end =
       isDryRun

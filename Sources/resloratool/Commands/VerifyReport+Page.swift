@@ -28,6 +28,6 @@ extension VerifyReport {
               cut: (candidate.truncations?[position]).map(ReportedCut.init),
               fit: ReportedFit(merge?.fit, merge?.trials ?? []))
           })
-      }, warnings: warnings + (passes ? [] : [verdict]))
+      }, warnings: (passes ? [] : ["check failed: \(verdict)"]) + warnings)
   }
 }
