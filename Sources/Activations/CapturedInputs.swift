@@ -43,10 +43,7 @@ public struct CapturedInputs: Sendable {
       throw .tooFewTokens(source: label, found: file.tokens, asked: count)
     }
     let known = Dictionary(file.inputs.map { ($0.block, $0.matrix) }) { first, _ in first }
-    let substitution = BaseMatch.bestSubstitution { candidate in
-      blocks.reduce(0) { $0 + (candidate.apply($1.name).flatMap { known[$0] } == nil ? 0 : 1) }
-    }.best
-    let found = blocks.map { substitution.apply($0.name).flatMap { known[$0] } }
+    let found = BaseMatch.positions(of: blocks.map(\.name), in: known)
     let missing = zip(blocks, found).filter { $1 == nil }.map(\.0.name)
     guard missing.isEmpty else {
       let names = file.inputs.map(\.block)
@@ -82,6 +79,12 @@ public struct CapturedInputs: Sendable {
     precondition(range.upperBound <= tokens)
     return CapturedInputs(
       self, rows: (rows.lowerBound + range.lowerBound)..<(rows.lowerBound + range.upperBound))
+  }
+
+  /// Some of the blocks by their matrix of inputs, in the order of the file's matrices.
+  package func byMatrix(_ blocks: [Int]) -> [(matrix: Int, blocks: [Int])] {
+    Dictionary(grouping: blocks) { matrixOfBlock[$0] }.sorted { $0.key < $1.key }
+      .map { ($0.key, $0.value) }
   }
 
   /// The number of features of a matrix.

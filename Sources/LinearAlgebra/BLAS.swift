@@ -89,12 +89,12 @@ extension BLAS {
     gemm("N", "N", n, m, k, 1, b, a, beta, c, stride)
   }
 
-  /// `C = alpha Aᵀ B + beta C`, row-major: A is k x m, B k x n, C m x n.
+  /// `C = Aᵀ B + beta C`, row-major: A is k x m, B k x n, C m x n.
   package func transposedTimes(
-    _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, alpha: Double = 1,
-    beta: Double = 0, into c: UnsafeMutablePointer<Double>, stride: Int
+    _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, beta: Double = 0,
+    into c: UnsafeMutablePointer<Double>, stride: Int
   ) {
-    gemm("N", "T", n, m, k, alpha, b, a, beta, c, stride)
+    gemm("N", "T", n, m, k, 1, b, a, beta, c, stride)
   }
 
   /// Column-major, as the routine has it.

@@ -106,6 +106,8 @@ public struct Replay: Sendable {
     let outputBytes = outputs == nil ? 0 : outputBytes(blocks)
     let tileRows = deltas.projections.tileRows(besides: outputBytes)
     let x = outputs.map { _ in AlignedBuffer(byteCount: tileRows * outputBytes) }
+    let byMatrix = Dictionary(grouping: blocks.indices) { inputs.matrixOfBlock[blocks[$0]] }
+      .sorted { $0.key < $1.key }
     var measured = blocks.map { _ in
       Measured(deltas: DeltaReplay.Sums(deltas: candidates.map { _ in DeltaSums() }))
     }
@@ -121,8 +123,7 @@ public struct Replay: Sendable {
         measured[position].deltas.add(sums)
       }
       guard let outputs, let x else { return }
-      let byMatrix = Dictionary(grouping: blocks.indices) { inputs.matrixOfBlock[blocks[$0]] }
-      for (_, positions) in byMatrix.sorted(by: { $0.key < $1.key }) {
+      for (_, positions) in byMatrix {
         let terms = try positions.map { try self.terms($0, deltas, candidates, tile) }
         let sums = try outputs.sums(
           positions.map { blocks[$0] }, rows: tile.rows, x: x, terms,

@@ -21,12 +21,7 @@ public struct ReplayCandidate: Sendable {
     name: String, lora: any PlainLoRA, of adapter: Adapter, alpha: [[Double]] = []
   ) throws(ReplayError) {
     let known = Dictionary(lora.blocks.enumerated().map { ($1.name, $0) }) { first, _ in first }
-    let substitution = BaseMatch.bestSubstitution { candidate in
-      adapter.blocks.reduce(0) {
-        $0 + (candidate.apply($1.name).flatMap { known[$0] } == nil ? 0 : 1)
-      }
-    }.best
-    let found = adapter.blocks.map { substitution.apply($0.name).flatMap { known[$0] } }
+    let found = BaseMatch.positions(of: adapter.blocks.map(\.name), in: known)
     let missing = zip(adapter.blocks, found).filter { $1 == nil }.map(\.0.name)
     let extra = Set(lora.blocks.indices).subtracting(found.compactMap { $0 }).sorted()
     guard missing.isEmpty, extra.isEmpty else {

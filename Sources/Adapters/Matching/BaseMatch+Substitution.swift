@@ -51,8 +51,22 @@ extension BaseMatch {
     }
   }
 
+  /// Where each module is among others that may be spelt with another prefix, under the substitution
+  /// that finds most; nil for those it does not find.
+  package static func positions(
+    of modules: [TensorName], in known: [TensorName: Int]
+  ) -> [Int?] {
+    func position(_ module: TensorName, _ substitution: Substitution) -> Int? {
+      substitution.apply(module).flatMap { known[$0] }
+    }
+    let best = bestSubstitution { candidate in
+      modules.reduce(0) { $0 + (position($1, candidate) == nil ? 0 : 1) }
+    }.best
+    return modules.map { position($0, best) }
+  }
+
   /// The substitution of the highest count, among equals the earliest.
-  package static func bestSubstitution(
+  private static func bestSubstitution(
     _ count: (Substitution) -> Int
   ) -> (best: Substitution, matched: Int) {
     var best = Substitution(stripped: "", added: "")

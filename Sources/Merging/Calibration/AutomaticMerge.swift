@@ -30,7 +30,6 @@ public enum AutomaticMerge: MergeMethod {
   /// - Throws: `MergeError`, `CaptureError`, `LinearAlgebraError`, errors of reading.
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {
     let calibration = try inputs.calibration(for: adapter, name)
-    guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
     let tokens = calibration.inputs.tokens
     let held = (tokens + 4) / 5
     guard held < tokens else {

@@ -22,20 +22,19 @@ public enum CalibratedMerge: MergeMethod {
   /// - Throws: `MergeError`, `CaptureError.nonFinite`, `LinearAlgebraError`, errors of reading.
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {
     let calibration = try inputs.calibration(for: adapter, name)
-    guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
     let paper = try inputs.paper ?? PaperMerge(adapter, inputs)
     // What has no shortcut to fit is exact in every merge but none.
     var merges = paper?.merges ?? adapter.unfitted
     let linked = adapter.blocks.indices.filter {
       !adapter.topology.predecessors(of: $0).isEmpty
     }
-    let byMatrix = Dictionary(grouping: linked) { calibration.inputs.matrixOfBlock[$0] }
+    let byMatrix = calibration.inputs.byMatrix(linked)
     let steps =
       byMatrix.count
       * RidgeFit.steps(tokens: calibration.inputs.tokens, penalty: calibration.penalty)
     var done = 0
     try BLAS.withoutOwnThreads {
-      for (matrix, blocks) in byMatrix.sorted(by: { $0.key < $1.key }) {
+      for (matrix, blocks) in byMatrix {
         let priors = try paper.map { paper in
           try blocks.map {
             try adapter.shortcutMap(of: $0, paper.merges[$0].combination, inputs.allowsNonFinite)

@@ -79,8 +79,8 @@ struct CalibrationTargets: Sendable {
     let x: MatrixView<Double>
     /// [tokens, rowCount]
     let t: Matrix
-    /// Sums over the tile.
-    let sums: Sums
+    /// Sums over the tile, for which each predecessor's input is read once more.
+    let sums: () throws -> Sums
   }
 
   /// Sums over tokens beside `Σ x xᵀ` and `Σ t xᵀ`.
@@ -119,7 +119,7 @@ struct CalibrationTargets: Sendable {
   }
 
   /// Calls `body` for every tile of some tokens, in order: reads x twice and each predecessor's input
-  /// twice. Memory: two tiles of 32 MiB, or of one token where that is more, and one of products.
+  /// once. Memory: two tiles of 32 MiB, or of one token where that is more, and one of products.
   ///
   /// - Throws: errors of reading, `CaptureError.nonFinite`, what `body` throws.
   func forEachTile(of tokens: Range<Int>, _ body: (Tile) throws -> Void) throws {
@@ -139,21 +139,31 @@ struct CalibrationTargets: Sendable {
         return MatrixView(UnsafePointer(start), stride: features)
       }
       let x = try load(matrix, buffers[0])
-      var sums = Sums(self)
-      let t = try targets(tile, &sums)
-      sums.features = products(x, x, tile.rows.count)
-      for matrix in sums.slopes.keys.sorted() {
-        sums.slopes[matrix] = products(try load(matrix, buffers[1]), x, tile.rows.count)
-      }
-      try body(Tile(x: x, t: t, sums: sums))
+      let t = try targets(tile)
+      try body(
+        Tile(x: x, t: t) {
+          var sums = try self.sums(over: tile, t)
+          sums.features = self.products(x, x, tile.rows.count)
+          for matrix in sums.slopes.keys.sorted() {
+            sums.slopes[matrix] = self.products(try load(matrix, buffers[1]), x, tile.rows.count)
+          }
+          return sums
+        })
     }
   }
 
-  private func targets(_ tile: Projections.Tile, _ sums: inout Sums) throws -> Matrix {
-    var parts: [Matrix] = []
+  /// t of every token of a tile, [tokens, rowCount].
+  private func targets(_ tile: Projections.Tile) throws -> Matrix {
+    .stackedColumns(
+      try blocks.indices.map {
+        try forward.shortcut(of: blocks[$0], in: tile).timesTransposed(rotations[$0])
+      })
+  }
+
+  /// The sums that need no inputs but their products.
+  private func sums(over tile: Projections.Tile, _ t: Matrix) throws -> Sums {
+    var sums = Sums(self)
     for (position, block) in blocks.enumerated() {
-      parts.append(
-        try forward.shortcut(of: block, in: tile).timesTransposed(rotations[position]))
       let whole = try forward.state(of: block, in: tile).timesTransposed(rotations[position])
       for row in 0..<whole.rows {
         for (column, weight) in weights[rows[position]].enumerated() {
@@ -161,11 +171,10 @@ struct CalibrationTargets: Sendable {
         }
       }
     }
-    let t = Matrix.stackedColumns(parts)
     for row in 0..<t.rows {
       for column in 0..<t.columns { sums.squares[column] += t[row, column] * t[row, column] }
     }
-    return t
+    return sums
   }
 
   /// `Σ_t a_tj b_tj` of every feature j.

@@ -30,7 +30,7 @@ struct DualRidge: RidgeSystem {
         values += UnsafeBufferPointer(
           start: tile.x.start, count: tile.t.rows * targets.features)
         parts.append(tile.t)
-        own.add(tile.sums)
+        own.add(try tile.sums())
       }
       sums.append(own)
     }

@@ -21,7 +21,6 @@ public enum LeastSquaresMerge: MergeMethod {
   /// - Throws: `MergeError.missingCalibration`, `MergeError.notForStructure`; errors of reading.
   public static func merge(_ adapter: Adapter, _ inputs: MergeInputs) throws -> [BlockMerge] {
     let captured = try inputs.calibration(for: adapter, name).inputs
-    guard inputs.profile == .standard else { throw MergeError.publishedCalibration(method: name) }
     let sums = try scalarSums(adapter, captured, inputs)
     return adapter.blocks.indices.map { block in
       guard adapter.hasMergeFactor(block) else { return BlockMerge(.scaled(1)) }
@@ -50,11 +49,7 @@ public enum LeastSquaresMerge: MergeMethod {
           allowsNonFinite: inputs.allowsNonFinite, progress: { _ in try inputs.progress(0, 0) }
         ) { tile in
           let sums = try Parallel.map(blocks.count, threads: inputs.threads) { position in
-            ScalarSums(
-              own: try forward.own(of: blocks[position], in: tile)
-                .timesTransposed(norms[position]),
-              shortcut: try forward.shortcut(of: blocks[position], in: tile)
-                .timesTransposed(norms[position]))
+            try forward.scalarSums(of: blocks[position], in: tile, norms[position])
           }
           for (block, sums) in zip(blocks, sums) { all[block].add(sums) }
         }
@@ -67,12 +62,14 @@ public enum LeastSquaresMerge: MergeMethod {
 extension MergeInputs {
   /// The calibration that a method needs, for an adapter that has shortcuts to fit.
   ///
-  /// - Throws: `MergeError.notForStructure`, `MergeError.missingCalibration`.
+  /// - Throws: `MergeError.notForStructure`, `MergeError.missingCalibration`,
+  ///   `MergeError.publishedCalibration`.
   func calibration(for adapter: Adapter, _ method: String) throws(MergeError) -> Calibration {
     guard adapter.structure == .inputShortcut || adapter.structure == .middleShortcut else {
       throw .notForStructure(method: method, structure: adapter.structure)
     }
     guard let calibration else { throw .missingCalibration(method: method) }
+    guard profile == .standard else { throw .publishedCalibration(method: method) }
     return calibration
   }
 }

@@ -25,17 +25,17 @@ struct PrimalRidge: RidgeSystem {
     products = Matrix(rows: targets.rowCount, columns: targets.features)
     sums = FoldSums(targets, folds: folds)
     for fold in folds {
-      sums.append(try add(fold, to: .lower, &products))
+      var own = CalibrationTargets.Sums(targets)
+      try add(fold, to: .lower, &products) { own.add(try $0.sums()) }
+      sums.append(own)
     }
   }
 
-  /// Adds what G and `Σ t xᵀ` are over some tokens.
-  ///
-  /// - Returns: the other sums over them.
+  /// Adds what G and `Σ t xᵀ` are over some tokens, and calls `body` for every tile of them.
   private func add(
-    _ tokens: Range<Int>, to half: SymmetricPair.Half, _ products: inout Matrix
-  ) throws -> CalibrationTargets.Sums {
-    var sums = CalibrationTargets.Sums(targets)
+    _ tokens: Range<Int>, to half: SymmetricPair.Half, _ products: inout Matrix,
+    _ body: (CalibrationTargets.Tile) throws -> Void = { _ in }
+  ) throws {
     let blas = try BLAS.load()
     try targets.forEachTile(of: tokens) { tile in
       try gram.addProducts(of: tile.x, count: tile.t.rows, to: half, threads: threads)
@@ -47,9 +47,8 @@ struct PrimalRidge: RidgeSystem {
             n: targets.features, k: tile.t.rows, beta: 1, into: target, stride: targets.features)
         }
       }
-      sums.add(tile.sums)
+      try body(tile)
     }
-    return sums
   }
 
   func crossValidated(
@@ -59,7 +58,7 @@ struct PrimalRidge: RidgeSystem {
     for (number, fold) in sums.folds.enumerated() {
       gram.clear(.upper)
       var held = Matrix(rows: targets.rowCount, columns: targets.features)
-      _ = try add(fold, to: .upper, &held)
+      try add(fold, to: .upper, &held)
       let rest = sums.outside(number)
       // (Σ t xᵀ − R_0 G) over the other folds, of all priors below each other.
       let prior = try targets.stackedPriors(paper, rest)

@@ -17,8 +17,7 @@ enum InputMetric {
     _ lora: any PlainLoRA, of blocks: [Int], _ captured: CapturedInputs, _ inputs: MergeInputs
   ) throws -> [Matrix?] {
     var sums = [Matrix?](repeating: nil, count: lora.blocks.count)
-    let byMatrix = Dictionary(grouping: blocks) { captured.matrixOfBlock[$0] }
-    for (matrix, blocks) in byMatrix.sorted(by: { $0.key < $1.key }) {
+    for (matrix, blocks) in captured.byMatrix(blocks) {
       let projections = try Projections(
         captured,
         try blocks.map { Projections.Request(matrix: matrix, factor: try lora.factors(of: $0).a) })

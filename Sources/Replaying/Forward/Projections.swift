@@ -80,11 +80,6 @@ package struct Projections: Sendable {
     TokenTiles.rows(bytes: 8 * width + bytes, within: 64 << 20, atMost: 4096)
   }
 
-  /// The bytes that one run reads.
-  package var bytesRead: Int {
-    stacks.reduce(0) { $0 + inputs.rowBytes(of: $1.matrix) * inputs.tokens }
-  }
-
   /// The products of some rows, all requests'; valid until the next tile, and only read meanwhile.
   package struct Tile: @unchecked Sendable {
     /// The rows of the file.

@@ -12,12 +12,13 @@ struct BlockCoordinates: Sendable {
   let own: Matrix?
 
   init(left: Matrix, mergedLefts: [Matrix], needsOracle: Bool) throws(LinearAlgebraError) {
+    let isMerged = mergedLefts.map { $0 == left }
+    let alone = needsOracle || isMerged.contains(true) ? try Factorisation.qr(left).r : nil
     var merges: [(reference: Matrix, merged: Matrix)] = []
-    for merged in mergedLefts {
-      if merged == left {
+    for (merged, isLeft) in zip(mergedLefts, isMerged) {
+      if isLeft, let alone {
         // The same coordinates for both: what is equal has the error 0.
-        let r = try Factorisation.qr(left).r
-        merges.append((r, r))
+        merges.append((alone, alone))
         continue
       }
       let r = try Factorisation.qr(.stackedColumns([left, merged])).r
@@ -25,7 +26,7 @@ struct BlockCoordinates: Sendable {
         (r.columns(0..<left.columns), r.columns(left.columns..<(left.columns + merged.columns))))
     }
     self.merges = merges
-    own = needsOracle ? try Factorisation.qr(left).r : nil
+    own = needsOracle ? alone : nil
   }
 }
 

@@ -70,9 +70,7 @@ struct DeltaReplay {
             merged: try tile.matrix(of: merged[position][candidate]).timesTransposed(merge)))
       }
       if let own = coordinates[position].own {
-        sums.oracle = ScalarSums(
-          own: try forward.own(of: block, in: tile).timesTransposed(own),
-          shortcut: try forward.shortcut(of: block, in: tile).timesTransposed(own))
+        sums.oracle = try forward.scalarSums(of: block, in: tile, own)
       }
       return sums
     }

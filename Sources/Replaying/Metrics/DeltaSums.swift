@@ -1,3 +1,4 @@
+package import LinearAlgebra
 package import Tensors
 
 /// Sums over tokens behind the metrics of one block and one merge (Replay §3).
@@ -52,7 +53,7 @@ package struct ScalarSums: Sendable {
   package init() {}
 
   /// Sums over the rows of u and v in common coordinates.
-  package init(own u: Matrix, shortcut v: Matrix) {
+  fileprivate init(own u: Matrix, shortcut v: Matrix) {
     for (x, y) in zip(u.values, v.values) {
       cross += x * y
       own += x * x
@@ -66,4 +67,18 @@ package struct ScalarSums: Sendable {
 
   /// α; 0 where the block adds nothing, whatever it is multiplied with.
   package var alpha: Double { own == 0 ? 0 : cross / own }
+}
+
+extension ShortcutForward {
+  /// The sums behind a block's α over a tile.
+  ///
+  /// - Parameter coordinates: the triangular factor of the block's `s B`, in which norms are those of
+  ///   outputs.
+  package func scalarSums(
+    of block: Int, in tile: Projections.Tile, _ coordinates: Matrix
+  ) throws(LinearAlgebraError) -> ScalarSums {
+    ScalarSums(
+      own: try own(of: block, in: tile).timesTransposed(coordinates),
+      shortcut: try shortcut(of: block, in: tile).timesTransposed(coordinates))
+  }
 }

@@ -93,6 +93,8 @@ struct FoldCommand: ParsableCommand {
     if let path = plan.plan { return try run(PlanFile(path: path), start) }
     if let path = fold.undoFrom { return try takeBack(path, start) }
     let request = try request()
+    // Before a fit that may take minutes.
+    if plan.out != nil, request.calibration != nil { throw FoldJobError.calibratedPlan }
     try checkPaths(request)
     // A fold in place that was interrupted is gone on with; its undo file is complete.
     let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
@@ -161,14 +163,8 @@ struct FoldCommand: ParsableCommand {
 
   /// Opens a job, with a progress bar over what a merge reads of the base.
   func open(_ body: (FoldMachine) throws -> FoldJob) throws -> FoldJob {
-    let bars = (
-      reading: ProgressBar("reading the base", isQuiet: common.quiet),
-      fitting: ProgressBar.fitting(common)
-    )
-    defer {
-      bars.reading.finish()
-      bars.fitting.finish()
-    }
+    let bars = MergeBars(common)
+    defer { bars.finish() }
     var machine = machine
     machine.mergeProgress = { try bars.reading.update($0, of: $1) }
     machine.fitProgress = { try bars.fitting.update($0, of: $1) }

@@ -37,19 +37,16 @@ struct MergeReport {
       "bytes": .integer(byteCount),
       "blocks": .array(
         zip(adapter.blocks, result.blocks).map { block, figures in
-          .members([
+          var members = JSONObject([
             "name": .string(block.name.string),
             "alpha": .array(figures.alpha.map(JSONValue.double)),
             "rank": .integer(figures.rank),
             "delta_norm": .double(figures.deltaNorm),
             "folded_norm": figures.foldedNorm.map(JSONValue.double),
             "norm": figures.norm.map(JSONValue.double),
-            "truncation_error": (figures.truncation?.relativeError).map(JSONValue.double),
-            "svd_truncation_error": (figures.truncation?.plainRelativeError)
-              .map(JSONValue.double),
-            "fit": figures.fit?.json,
-            "trials": figures.trials.isEmpty ? nil : .array(figures.trials.map(\.json)),
           ])
+          members.append(figures.truncation, figures.fit, figures.trials)
+          return .object(members)
         }),
       "warnings": .array(warnings.map(JSONValue.string)),
       "html": pagePath.map(JSONValue.string),
@@ -109,6 +106,18 @@ extension MergeReport {
           + [figures.trials.first(where: \.isTaken)?.method ?? ""])
     }
     return "\n\(table.text)\n"
+  }
+}
+
+extension JSONObject {
+  /// Adds how a block was cut and fitted, as `merge` and `verify` print it.
+  mutating func append(_ cut: TruncationLoss?, _ fit: BlockFit?, _ trials: [MergeTrial]) {
+    append([
+      "truncation_error": (cut?.relativeError).map(JSONValue.double),
+      "svd_truncation_error": (cut?.plainRelativeError).map(JSONValue.double),
+      "fit": fit?.json,
+      "trials": trials.isEmpty ? nil : .array(trials.map(\.json)),
+    ])
   }
 }
 

@@ -16,8 +16,7 @@ extension VerifyCommand {
     let fitted = calibrations.map(\.inputs).filter { inputs in
       candidates.contains { $0.calibrationTokens == inputs.tokens }
     }
-    var lines: [String] = []
-    for line in candidates.flatMap(\.warnings) where !lines.contains(line) { lines.append(line) }
+    var lines = candidates.flatMap(\.warnings).uniqued
     lines += try overlap(captured, fitted)
     if !calibrations.isEmpty, fitted.isEmpty {
       lines.append("the calibration is not used: no merge measured is fitted, and no rank is cut")
@@ -76,11 +75,11 @@ extension VerifyCommand {
     _ adapter: Adapter, _ inputs: MergeInputs, _ calibrations: [Calibration],
     _ folded: [String]
   ) throws -> [VerifyCandidate] {
-    let bars = [ProgressBar("reading the base", isQuiet: common.quiet), .fitting(common)]
-    defer { for bar in bars { bar.finish() } }
+    let bars = MergeBars(common)
+    defer { bars.finish() }
     var inputs = inputs
-    inputs.progress = { try bars[0].update($0, of: $1) }
-    inputs.fitProgress = { try bars[1].update($0, of: $1) }
+    inputs.progress = { try bars.reading.update($0, of: $1) }
+    inputs.fitProgress = { try bars.fitting.update($0, of: $1) }
     var found: [VerifyCandidate] = []
     var requested: [String?] = methods.isEmpty && merged.isEmpty ? [nil] : methods
     // What was folded by one method is measured against it.

@@ -63,7 +63,7 @@ struct VerifyReport {
       "worst_block": result.worstBlock.map { .string($0.name.string) } ?? .null,
       "blocks": .array(
         result.blocks.enumerated().map { position, block in
-          .members([
+          var members = JSONObject([
             "name": .string(block.name.string),
             "delta_error": number(block.deltaError),
             "output_error": number(block.outputError),
@@ -73,14 +73,10 @@ struct VerifyReport {
             "oracle_alpha": number(block.oracleAlpha),
             "stored_error": block.storedError.map(JSONValue.double),
             "folded_error": block.foldedError.map(JSONValue.double),
-            "truncation_error": (candidate.truncations?[position].relativeError)
-              .map(JSONValue.double),
-            "svd_truncation_error": (candidate.truncations?[position].plainRelativeError)
-              .map(JSONValue.double),
-            "fit": candidate.merges.isEmpty ? nil : candidate.merges[position].fit?.json,
-            "trials": candidate.merges.isEmpty || candidate.merges[position].trials.isEmpty
-              ? nil : .array(candidate.merges[position].trials.map(\.json)),
           ])
+          let merge = candidate.merges.isEmpty ? nil : candidate.merges[position]
+          members.append(candidate.truncations?[position], merge?.fit, merge?.trials ?? [])
+          return .object(members)
         }),
     ])
   }

@@ -28,14 +28,8 @@ struct MergeOptions: ParsableArguments {
   func run(
     _ adapter: Adapter, base: (any TensorSource)?, allowsNonFinite: Bool, _ common: CommonOptions
   ) throws -> (result: Merge.Result, warnings: [String]) {
-    let bars = (
-      reading: ProgressBar("reading the base", isQuiet: common.quiet),
-      fitting: ProgressBar.fitting(common)
-    )
-    defer {
-      bars.reading.finish()
-      bars.fitting.finish()
-    }
+    let bars = MergeBars(common)
+    defer { bars.finish() }
     var inputs = settings.inputs(base: base, allowsNonFinite: allowsNonFinite, common)
     inputs.calibration = try settings.calibration.calibrations(for: adapter).first
     inputs.progress = { try bars.reading.update($0, of: $1) }
@@ -44,8 +38,7 @@ struct MergeOptions: ParsableArguments {
     common.warn(warnings)
     let result = try Merge(method: method, inputs: inputs, truncation: settings.truncation)
       .run(adapter)
-    bars.reading.finish()
-    bars.fitting.finish()
+    bars.finish()
     common.warn(result.warnings)
     return (result, warnings + result.warnings)
   }

@@ -53,10 +53,3 @@ final class ProgressBar: Sendable {
         + "\(Int(remaining.rounded(.up))) s left")
   }
 }
-
-extension ProgressBar {
-  /// A bar over the steps of fits on captured inputs.
-  static func fitting(_ common: CommonOptions) -> ProgressBar {
-    ProgressBar("fitting", isQuiet: common.quiet, countsBytes: false)
-  }
-}
