@@ -11,10 +11,13 @@ let swiftSettings: [SwiftSetting] =
     .enableUpcomingFeature("InternalImportsByDefault"),
   ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+/// What ships also says `unsafe` wherever the compiler can't prove an access within bounds.
+let moduleSettings = swiftSettings + [.strictMemorySafety()]
+
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+  .target(name: name, dependencies: dependencies, swiftSettings: moduleSettings)
 }
 
 func tests(
@@ -90,7 +93,7 @@ let package = Package(
         "Contents", "Replaying", "Merging", "Folding", "FoldJobs", "Comparing", "Reports",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings
+      swiftSettings: moduleSettings
     ),
 
     .target(

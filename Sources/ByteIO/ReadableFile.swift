@@ -38,13 +38,13 @@ public final class ReadableFile: Sendable {
   ///
   /// - Throws: `FileError.endedEarly` where the file ends inside the range.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
-    try SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
+    try unsafe SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
   }
 
   /// The bytes of a range.
   public func bytes(at offset: Int, count: Int) throws -> [UInt8] {
-    try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      try read(
+    try unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      try unsafe read(
         at: offset,
         into: UnsafeMutableRawBufferPointer(
           rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))

@@ -52,7 +52,7 @@ extension FoldJob {
     for (adapter, known) in zip(adapters, record.statistics.byAdapter) {
       adapter.deferred?.begin(known)
     }
-    let fold = Fold(
+    let fold = unsafe Fold(
       threads: machine.threads, allowsNonFinite: true, verification: request.verification)
     let total = groups.reduce(0) { $0 + $1.byteCount }
     var done = groups[..<journal.firstGroup].reduce(0) { $0 + $1.byteCount }
@@ -111,7 +111,7 @@ extension FoldJob {
       try FoldJob.namingRepeats(true, path) { try undoWriter(path, inPlace: true) }
     }
     for adapter in adapters { adapter.deferred?.begin(adapter.nothingKnown) }
-    var fold = Fold(
+    var fold = unsafe Fold(
       threads: machine.threads, allowsNonFinite: request.allowsNonFinite,
       verification: request.verification, change: writer.map(observer))
     fold.isRehearsal = true

@@ -12,7 +12,7 @@ package struct BLAS: Sendable {
 
   private static let loaded: BLAS? = {
     var library = CLAPACKLibrary()
-    return clapack_load(&library) ? BLAS(routines: library) : nil
+    return unsafe clapack_load(&library) ? BLAS(routines: library) : nil
   }()
 
   private init(routines: CLAPACKLibrary) { self.routines = routines }
@@ -48,13 +48,13 @@ package struct BLAS: Sendable {
 }
 
 /// A row-major matrix somewhere in memory.
-package struct MatrixView<Element> {
+@safe package struct MatrixView<Element> {
   package let start: UnsafePointer<Element>
   /// Elements from one row to the next.
   package let stride: Int
 
   package init(_ start: UnsafePointer<Element>, stride: Int) {
-    self.start = start
+    unsafe self.start = start
     self.stride = stride
   }
 }
@@ -66,7 +66,7 @@ extension BLAS {
     into c: UnsafeMutablePointer<Double>, stride: Int
   ) {
     // Column-major they are transposed, and so is the product: Cᵀ = B Aᵀ.
-    gemm("T", "N", n, m, k, 1, b, a, beta, c, stride)
+    unsafe gemm("T", "N", n, m, k, 1, b, a, beta, c, stride)
   }
 
   /// The same in single precision.
@@ -77,7 +77,7 @@ extension BLAS {
     var (m, n, k) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
     var (lda, ldb, ldc) = (rl_lapack_int(b.stride), rl_lapack_int(a.stride), rl_lapack_int(stride))
     var (alpha, beta) = (Float(1), beta)
-    routines.sgemm(
+    unsafe routines.sgemm(
       "T", "N", &n, &m, &k, &alpha, b.start, &lda, a.start, &ldb, &beta, c, &ldc)
   }
 
@@ -86,7 +86,7 @@ extension BLAS {
     _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, beta: Double = 0,
     into c: UnsafeMutablePointer<Double>, stride: Int
   ) {
-    gemm("N", "N", n, m, k, 1, b, a, beta, c, stride)
+    unsafe gemm("N", "N", n, m, k, 1, b, a, beta, c, stride)
   }
 
   /// `C = Aᵀ B + beta C`, row-major: A is k x m, B k x n, C m x n.
@@ -94,7 +94,7 @@ extension BLAS {
     _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, beta: Double = 0,
     into c: UnsafeMutablePointer<Double>, stride: Int
   ) {
-    gemm("N", "T", n, m, k, 1, b, a, beta, c, stride)
+    unsafe gemm("N", "T", n, m, k, 1, b, a, beta, c, stride)
   }
 
   /// Column-major, as the routine has it.
@@ -106,7 +106,7 @@ extension BLAS {
     var (m, n, k) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
     var (lda, ldb, ldc) = (rl_lapack_int(a.stride), rl_lapack_int(b.stride), rl_lapack_int(stride))
     var (alpha, beta) = (alpha, beta)
-    routines.dgemm(
+    unsafe routines.dgemm(
       transposeA, transposeB, &m, &n, &k, &alpha, a.start, &lda, b.start, &ldb, &beta, c, &ldc)
   }
 }

@@ -40,8 +40,8 @@ public struct SafetensorsHeader: Sendable {
       SafetensorsError(path: file.path, tensor: nil, reason: reason)
     }
     guard file.size >= 8 else { throw failure(.tooShort(found: file.size)) }
-    let length = try file.bytes(at: 0, count: 8).withUnsafeBytes {
-      UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
+    let length = try unsafe file.bytes(at: 0, count: 8).withUnsafeBytes {
+      unsafe UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
     }
     guard length <= SafetensorsHeader.maximumHeaderSize else {
       throw failure(.headerTooLarge(found: length, limit: SafetensorsHeader.maximumHeaderSize))

@@ -94,7 +94,8 @@ public struct SafetensorsLayout: Sendable {
 
   private init(text: [UInt8], tensors: [TensorInfo], relativeOffsets: [Int], dataSize: Int) {
     self.tensors = tensors
-    headerBytes = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
+    headerBytes =
+      unsafe withUnsafeBytes(of: UInt64(text.count).littleEndian) { unsafe Array($0) } + text
     let start = headerBytes.count
     offsets = relativeOffsets.map { start + $0 }
     fileSize = start + dataSize

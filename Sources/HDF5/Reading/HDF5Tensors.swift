@@ -32,7 +32,7 @@ public final class HDF5Tensors: TensorSource {
   public func read(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    try read(tensor: index, at: byteOffset, into: buffer, threads: 1)
+    try unsafe read(tensor: index, at: byteOffset, into: buffer, threads: 1)
   }
 
   /// The same on several threads; worth it from a few chunks on.
@@ -40,6 +40,6 @@ public final class HDF5Tensors: TensorSource {
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer,
     threads: Int
   ) throws {
-    try datasets[index].read(at: byteOffset, into: buffer, threads: threads)
+    try unsafe datasets[index].read(at: byteOffset, into: buffer, threads: threads)
   }
 }
