@@ -13,7 +13,8 @@ package enum Parallel {
   /// most `threads` threads at once. Each thread makes a context of its own for its tasks.
   ///
   /// After the first error no new task starts; the error of the lowest-numbered failed task is
-  /// thrown when all have stopped. Results must not depend on which thread runs a task.
+  /// thrown when all have stopped. Results must not depend on which thread runs a task. The caller's
+  /// `ReadingLimits` hold in every thread.
   package static func map<Context, Result: Sendable>(
     _ count: Int, threads: Int, context: @Sendable () -> Context,
     _ body: @Sendable (inout Context, Int) throws -> Result
@@ -21,7 +22,8 @@ package enum Parallel {
     let next = Atomic<Int>(0)
     let failure = Mutex<(task: Int, error: any Error)?>(nil)
     let results = Mutex<[Result?]>([Result?](repeating: nil, count: count))
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { _ in
+    let limits = ReadingLimits.current
+    @Sendable func work() {
       var own = context()
       while true {
         let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
@@ -37,6 +39,9 @@ package enum Parallel {
           return
         }
       }
+    }
+    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { _ in
+      ReadingLimits.$current.withValue(limits, operation: work)
     }
     if let failure = failure.withLock({ $0 }) { throw failure.error }
     return results.withLock { $0.compactMap { $0 } }

@@ -62,4 +62,15 @@ public final class ReadableFile: Sendable {
     }
     return try file.bytes(at: 0, count: file.size)
   }
+
+  /// The whole text of a JSON file.
+  ///
+  /// - Throws: `FileError.jsonTooLarge` beyond `ReadingLimits.headerBytes`, before anything is read.
+  package static func json(at path: String) throws -> [UInt8] {
+    do {
+      return try contents(of: path, limit: ReadingLimits.current.headerBytes)
+    } catch FileError.tooLarge(_, let found, let limit) {
+      throw FileError.jsonTooLarge(path: path, found: found, limit: limit)
+    }
+  }
 }

@@ -126,13 +126,13 @@ extension HDF5Error.Reason: CustomStringConvertible {
       "the HDF5 library crashed (signal \(signal)) reading this file; it is damaged or malicious"
     case .workerTimedOut(let seconds):
       "the HDF5 library took longer than \(seconds) s to list this file; "
-        + "it is damaged or malicious"
+        + "it is damaged, malicious or large (--hdf5-time waits longer)"
     case .workerProcessorTime(let seconds):
       "the HDF5 library took more than \(seconds) s of processor time to list this file; "
-        + "it is damaged or malicious"
+        + "it is damaged, malicious or large (--hdf5-time waits longer)"
     case .workerMemory(let limit):
       "the HDF5 library needs more than \(limit >> 20) MiB of memory to list this file; "
-        + "it is damaged or malicious"
+        + "it is damaged, malicious or large (--hdf5-memory allows more)"
     case .workerNotStarted(let text):
       "the process that reads HDF5 files did not start: \(text.escapedForTerminal)"
     case .workerFailed(let status):

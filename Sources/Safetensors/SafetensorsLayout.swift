@@ -83,11 +83,10 @@ public struct SafetensorsLayout: Sendable {
       throw SafetensorsError(path: path, tensor: reserved, reason: .reservedName)
     }
     let text = Array(headerBytes.dropFirst(8))
-    guard text.count <= SafetensorsHeader.maximumHeaderSize else {
+    let limit = ReadingLimits.current.headerBytes
+    guard text.count <= limit else {
       throw SafetensorsError(
-        path: path, tensor: nil,
-        reason: .headerTooLarge(
-          found: UInt64(text.count), limit: SafetensorsHeader.maximumHeaderSize))
+        path: path, tensor: nil, reason: .headerOverLimit(found: text.count, limit: limit))
     }
     _ = try SafetensorsHeader(text: text, dataSize: fileSize - headerBytes.count, path: path)
   }

@@ -108,9 +108,7 @@ struct DeflateTests {
     var zip = ZipBuilder()
     zip.addDeflated("model/data.pkl", [UInt8](repeating: 0, count: (64 << 20) + 1))
     checkpoint.edit("model/data.pkl") { $0 = zip.entries[0] }
-    checkpoint.expect {
-      .entryTooLarge(path: $0, entry: "model/data.pkl", found: (64 << 20) + 1, limit: 64 << 20)
-    }
+    checkpoint.expect { .pickle(path: $0, .tooMany(.bytes, limit: 64 << 20)) }
   }
 
   @Test("Compressed storages of more than 4 GiB together")

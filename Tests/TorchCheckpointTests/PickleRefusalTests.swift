@@ -141,8 +141,8 @@ struct PickleRefusalTests {
   func item60() {
     let marks = [UInt8](repeating: 0x28, count: 1_000_000)
     expect(.stackUnderflow(opcode: "STOP", offset: 1_000_002)) { $0.raw(marks) }
-    expect(.tooMany("stack entries", limit: 1_000_000)) { $0.raw(marks + [0x28]) }
-    expect(.tooMany("stack entries", limit: 1_000_000)) { $0.raw(marks + [0x4e]) }
+    expect(.tooMany(.stackEntries, limit: 1_000_000)) { $0.raw(marks + [0x28]) }
+    expect(.tooMany(.stackEntries, limit: 1_000_000)) { $0.raw(marks + [0x4e]) }
   }
 
   @Test(

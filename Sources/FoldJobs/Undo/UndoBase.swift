@@ -40,7 +40,7 @@ package struct UndoBase: Sendable {
     let index = try checkpoint.indexPath.map { path in
       Index(
         name: Paths.name(of: path),
-        bytes: try ReadableFile.contents(of: path, limit: SafetensorsHeader.maximumHeaderSize))
+        bytes: try ReadableFile.json(at: path))
     }
     self.init(isFolder: true, files: checkpoint.shards.map(File.init), index: index)
   }
