@@ -33,5 +33,5 @@ public struct ReadingLimits: Sendable, Equatable {
   var jsonValues: Int { headerBytes / 10 }
 
   /// Bytes of the list of a zip archive's entries.
-  package var zipDirectoryBytes: Int { zipEntries << 11 }
+  package var zipDirectoryBytes: Int { zipEntries * 1600 }
 }

@@ -198,7 +198,7 @@ struct ZipDamageTests {
     }
     let bytes = checkpoint.zip.build()
     let size = Int(bytes.integer32(at: bytes.count - 10))
-    checkpoint.expect(zip: .directoryTooLarge(found: size, limit: 16 << 20))
+    checkpoint.expect(zip: .directoryTooLarge(found: size, limit: 16_000_000))
   }
 }
 
