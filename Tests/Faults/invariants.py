@@ -18,15 +18,16 @@ def check(workshop, fault, outcome):
 
 def _after_fault(workshop, fault, outcome):
     scenario, tree = workshop.scenario, trees.snapshot(workshop.folder)
-    was_killed = outcome.status < 0
-    if was_killed and not fault.effect == {-9: "SIGKILL", -2: "SIGINT", -15: "SIGTERM"}.get(
-        outcome.status
-    ):
-        yield f"died of signal {-outcome.status}: {outcome.error.strip()}"
+    was_killed = outcome.death is not None
+    if was_killed and outcome.death not in fault.deaths:
+        yield f"died of {outcome.death}: {outcome.error.strip()}"
     if not was_killed and outcome.status not in STATUSES:
         yield f"status {outcome.status}"
     if outcome.status == 0:
         yield from _differences(workshop.end, tree, scenario, "after status 0", fault)
+        is_told = (fault.call, fault.effect) == ("write", "lie")
+        if trees.without_times(outcome.output.encode()) != workshop.output and not is_told:
+            yield "standard output is wrong after status 0"
     elif not was_killed and not outcome.error.strip():
         yield f"status {outcome.status} without a message"
     for path, digest in workshop.start.items():

@@ -15,13 +15,13 @@ import queue
 import random
 import sys
 import tempfile
-from collections import Counter, defaultdict
 from pathlib import Path
 
 import injection
 import invariants
 import limits
 import scenarios
+from tally import Tally
 from workshop import Workshop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,56 +33,39 @@ def faults(workshop, everything):
     Where several threads make a call, those of the first are counted alone as well: it would come
     to its last ones after another thread had come to as many.
     """
-    scenario = workshop.scenario
-    points = None if everything else scenario.points
+    scenario, calls = workshop.scenario, workshop.calls
     generator = random.Random(scenario.name)
     for call, effects in injection.EFFECTS.items():
-        first, others = workshop.first[call], workshop.others[call]
+        first, others = calls.first[call], calls.others[call]
         for is_first_thread in (False, True) if first and others else (False,):
             count = first if is_first_thread else max(first, others)
             for effect in (*effects, *injection.SIGNALS):
-                most = points and points * (3 if effect == "SIGKILL" else 1)
-                numbers = spread(count, most)
-                if scenario.threads > 1:
-                    numbers = generator.sample(range(1, count + 1), len(numbers))
+                if everything:
+                    numbers = range(1, count + 1)
+                elif call in injection.HARMLESS:
+                    numbers = drawn(count, calls.starting[call], 1, generator)
+                else:
+                    most = scenario.points * (3 if effect == "SIGKILL" else 1)
+                    pick = drawn if scenario.threads > 1 else spread
+                    numbers = pick(count, calls.starting[call], most, generator)
                 for number in numbers:
                     yield injection.Fault(call, effect, number, is_first_thread)
 
 
-def spread(count, most):
-    """`most` numbers from 1 to `count`, the first and the last among them; None: all."""
-    if most is None or count <= most:
+def drawn(count, starting, most, generator):
+    """`most` numbers beyond those of the start, without an order; of the start where there are none."""
+    numbers = range(starting + 1, count + 1) or range(1, count + 1)
+    return generator.sample(numbers, min(most, len(numbers)))
+
+
+def spread(count, starting, most, _):
+    """`most` numbers up to `count`: 1, and others from beyond the start to the end."""
+    if count <= most:
         return range(1, count + 1)
     if most == 1:
         return [count]
-    return sorted({1 + step * (count - 1) // (most - 1) for step in range(most)})
-
-
-class Tally:
-    """Faults injected and survived, by scenario and operation."""
-
-    def __init__(self):
-        self.injected = Counter()
-        self.violations = defaultdict(list)
-
-    def add(self, scenario, operation, what, violations):
-        self.injected[scenario, operation] += 1
-        for violation in violations:
-            print(f"{scenario}: {what}: {violation}", flush=True)
-            self.violations[scenario, operation].append(violation)
-
-    def table(self):
-        lines = [("scenario", "operation", "injected", "violations")]
-        for (scenario, operation), count in self.injected.items():
-            bad = len(self.violations[scenario, operation])
-            lines.append((scenario, operation, str(count), str(bad)))
-        total, bad = sum(self.injected.values()), sum(map(len, self.violations.values()))
-        lines.append(("all", "", str(total), str(bad)))
-        widths = [max(len(line[column]) for line in lines) for column in range(4)]
-        for line in lines:
-            texts = [line[column].ljust(widths[column]) for column in range(2)]
-            print("  ".join([*texts, *(line[column].rjust(widths[column]) for column in (2, 3))]))
-        return bad == 0
+    low = max(1, min(starting, count - most + 1))
+    return sorted({1, *(low + step * (count - low) // (most - 1) for step in range(1, most))})
 
 
 def inject(workshops, scenario, tally, everything):
@@ -131,7 +114,8 @@ def main():
                 inject(workshops, scenario, tally, options.all)
         if options.only in limits.NAME:
             limits.run_all(workshops[0], tally)
-    return 0 if tally.table() else 1
+    tally.print_tables()
+    return 0 if tally.is_clean else 1
 
 
 if __name__ == "__main__":

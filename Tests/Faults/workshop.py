@@ -34,12 +34,13 @@ class Workshop:
         scenario.prepare(self)
         trees.restore(self.folder, self.template)
         self.start = trees.snapshot(self.folder)
-        outcome, self.first, self.others = injection.count_calls(
+        outcome, self.calls = injection.count_calls(
             scenario.always, [self.tool, *scenario.command], self.folder, self.log)
         if outcome.status != 0:
             raise RuntimeError(f"{scenario.name}: status {outcome.status}: {outcome.error}")
         self.end = trees.snapshot(self.folder)
         self.peak = outcome.peak
+        self.output = trees.without_times(outcome.output.encode())
 
     def clear(self):
         """Empties the folder."""
