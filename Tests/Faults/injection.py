@@ -116,19 +116,28 @@ class Calls:
     starting: Counter  # by the first thread before it looks at its folder
 
 
-def run(command, folder):
-    """Runs a command to its end, and measures its memory; one that hangs is killed."""
-    with subprocess.Popen(
+def start(command, folder):
+    """Starts a command."""
+    return subprocess.Popen(
         command, cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
-    ) as process:
-        clock = threading.Timer(PATIENCE, os.killpg, (process.pid, signal.SIGXCPU))
-        clock.start()
+        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
+
+
+def finish(process):
+    """Waits for the end of a command, and measures its memory; one that hangs is killed."""
+    clock = threading.Timer(PATIENCE, os.killpg, (process.pid, signal.SIGXCPU))
+    clock.start()
+    with process:
         output, error = process.stdout.read(), process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         clock.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
     return Outcome(process.returncode, output, error, usage.ru_maxrss)
+
+
+def run(command, folder):
+    """Runs a command to its end."""
+    return finish(start(command, folder))
 
 
 def run_injected(fault, always, command, folder, log):

@@ -2,6 +2,16 @@
 from collections import Counter
 
 
+_SKIPPED = set()
+
+
+def skip(reason):
+    """Says, once, what can't be done on this machine."""
+    if reason not in _SKIPPED:
+        _SKIPPED.add(reason)
+        print(f"skipped: {reason}", flush=True)
+
+
 class Tally:
     """Counts, by scenario and by operation, and prints what did not hold."""
 
