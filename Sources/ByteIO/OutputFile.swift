@@ -48,13 +48,15 @@ public final class OutputFile: Sendable {
     let replaced = try SystemCalls.status(path: path)
     try Paths.requireSpace(size, at: path)
     TemporaryName.removeAbandoned(besides: path)
-    let temporary = TemporaryName(for: path)
     // A new file's mode is 0666 less the process's mask from the start; there is no way to ask for
     // the mask that is safe among threads.
-    let descriptor = try SystemCalls.openPath(
-      temporary.path, for: .creating(mode: replaced == nil ? 0o666 : 0o600), reportedPath: path)
+    let mode: UInt32 = replaced == nil ? 0o666 : 0o600
+    let (temporary, descriptor) = try TemporaryName.create(
+      for: path, removing: SystemCalls.remove
+    ) {
+      try SystemCalls.openPath($0.path, for: .creating(mode: mode), reportedPath: path)
+    }
     do {
-      _ = SystemCalls.lock(descriptor)
       try SystemCalls.reserve(descriptor, size: size, path: path)
     } catch {
       SystemCalls.remove(temporary.path)
@@ -105,6 +107,7 @@ public final class OutputFile: Sendable {
       startFlushing(at: offset + done, count: copied)
       done += copied
     }
+    if done > 0 { try file.checkUnchanged() }
     while done < count {
       let piece = unsafe UnsafeMutableRawBufferPointer(
         rebasing: scratch[..<min(scratch.count, count - done)])
@@ -137,6 +140,7 @@ public final class OutputFile: Sendable {
       canShare.store(false, ordering: .relaxed)
       return false
     }
+    try file.checkUnchanged()
     for end in [0..<head, (head + middle)..<count] where !end.isEmpty {
       try unsafe file.bytes(at: sourceOffset + end.lowerBound, count: end.count).withUnsafeBytes {
         try unsafe write($0, at: offset + end.lowerBound)

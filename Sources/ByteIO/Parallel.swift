@@ -9,6 +9,14 @@ package enum Parallel {
   /// The bytes of memory the machine has.
   package static var memoryByteCount: Int { SystemCalls.memoryByteCount() }
 
+  /// Whether there is room for that much more memory: for what can't fail, and waits or aborts instead.
+  package static func hasRoom(forBytes count: Int) -> Bool { SystemCalls.hasAddressSpace(count) }
+
+  /// Whether there is room for the stacks of so many more threads; Dispatch would wait for it for ever.
+  package static func hasRoom(forThreads count: Int) -> Bool {
+    count == 0 || hasRoom(forBytes: count * 16 << 20)
+  }
+
   /// The results of `body` for every task from 0 up to `count`, started in order of number on at
   /// most `threads` threads at once. Each thread makes a context of its own for its tasks.
   ///
@@ -40,7 +48,8 @@ package enum Parallel {
         }
       }
     }
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { _ in
+    let width = max(1, min(threads, count))
+    DispatchQueue.concurrentPerform(iterations: hasRoom(forThreads: width - 1) ? width : 1) { _ in
       ReadingLimits.$current.withValue(limits, operation: work)
     }
     if let failure = failure.withLock({ $0 }) { throw failure.error }

@@ -325,6 +325,16 @@ enum SystemCalls {
     max(0, sysconf(Int32(_SC_PHYS_PAGES))) * max(0, sysconf(Int32(_SC_PAGESIZE)))
   }
 
+  /// Whether that much address space is left under the process's limit: it is asked for and given
+  /// back.
+  static func hasAddressSpace(_ byteCount: Int) -> Bool {
+    guard let start = mmap(nil, byteCount, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0),
+      start != MAP_FAILED
+    else { return false }
+    munmap(start, byteCount)
+    return true
+  }
+
   /// The errno that keeps files from being created in a folder; nil where they can be.
   static func whyNotWritable(_ folder: String) -> Int32? {
     unsafe access("\(folder)/.", W_OK | X_OK) == 0 ? nil : errno
@@ -334,6 +344,9 @@ enum SystemCalls {
 
   /// The errno of the call that just failed.
   static var lastError: Int32 { errno }
+
+  /// Whether an errno says that another process holds a lock; others say that there are no locks.
+  static func meansLocked(_ code: Int32) -> Bool { code == EWOULDBLOCK }
 
   /// Whether an errno says that nothing is at the path.
   static func meansAbsent(_ code: Int32) -> Bool { code == ENOENT || code == ENOTDIR }

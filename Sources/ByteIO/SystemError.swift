@@ -48,6 +48,8 @@ public enum FileError: DiagnosableError, Equatable {
   case foreignFiles(path: String, names: [String])
   /// The file ended before the bytes that its header promised: someone shortened it.
   case endedEarly(path: String, offset: Int, missing: Int)
+  /// Someone wrote to the file while it was read, or replaced it.
+  case changed(path: String)
   /// The file is larger than a reader accepts.
   case tooLarge(path: String, found: Int, limit: Int)
   /// A JSON file beyond `ReadingLimits.headerBytes`.
@@ -66,7 +68,7 @@ public enum FileError: DiagnosableError, Equatable {
   /// Content problems are bad data, the others resources.
   public var failureKind: FailureKind {
     switch self {
-    case .notARegularFile, .tooLarge, .jsonTooLarge, .endedEarly: .badData
+    case .notARegularFile, .tooLarge, .jsonTooLarge, .endedEarly, .changed: .badData
     case .exists, .insideInput, .notAFolder, .outputIsInput, .foreignFiles, .hasOtherNames: .usage
     case .noSpace, .wrongSize, .damaged, .inUse: .resource
     }
@@ -93,6 +95,9 @@ public enum FileError: DiagnosableError, Equatable {
     case .endedEarly(let path, let offset, let missing):
       "\(path.escapedForTerminal): the file ended while it was read (at byte \(offset), "
         + "\(missing) more expected); was it replaced meanwhile?"
+    case .changed(let path):
+      "\(path.escapedForTerminal): the file was changed while it was read; wait until nobody writes "
+        + "to it, and run the command again"
     case .tooLarge(let path, let found, let limit):
       "\(path.escapedForTerminal): file too large for what it should be "
         + "(found \(found) bytes, expected at most \(limit))"

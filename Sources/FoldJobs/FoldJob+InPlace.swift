@@ -44,6 +44,8 @@ extension FoldJob {
     let pending = try InPlaceJournal.pending(for: request.base)
     let record =
       try pending.map { try self.record(of: $0) } ?? rehearse(undo, files, on: machine, progress)
+    // From here on it is this run that changes the base, and holds its locks.
+    for shard in base.shards { shard.file.expectChanges() }
     let journal = try InPlaceJournal(
       base: request.base, files: files.files, fingerprint: inPlaceFingerprint,
       groups: groups.count, command: command,

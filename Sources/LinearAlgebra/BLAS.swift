@@ -1,3 +1,4 @@
+internal import ByteIO
 internal import CLAPACK
 internal import Synchronization
 internal import Tensors
@@ -25,9 +26,24 @@ package struct BLAS: Sendable {
     return loaded
   }
 
-  /// Runs `body` with the library's own threads off; afterwards they are as before.
-  package static func withoutOwnThreads<Result>(_ body: () throws -> Result) rethrows -> Result {
-    own.withLock { own in
+  /// Bytes that OpenBLAS takes for each thread that calls it, once; it tries for ever to get them.
+  private static let bytesPerThread = 129 << 20
+
+  /// Runs `body`, which calls the library on at most so many threads at once, with the library's own
+  /// threads off; afterwards they are as before.
+  ///
+  /// - Throws: `LinearAlgebraError.noRoom`, what `body` throws.
+  package static func withoutOwnThreads<Result>(
+    on threads: Int, _ body: () throws -> Result
+  ) throws -> Result {
+    try own.withLock { own in
+      if loaded != nil, threads > own.provided {
+        let needed = threads * bytesPerThread
+        guard Parallel.hasRoom(forBytes: needed) else {
+          throw LinearAlgebraError.noRoom(needed: needed)
+        }
+        own.provided = threads
+      }
       if own.users == 0 {
         own.threads = loaded?.routines.get_threads?()
         loaded?.routines.set_threads?(1)
@@ -43,8 +59,9 @@ package struct BLAS: Sendable {
     return try body()
   }
 
-  /// How many want the library's threads off, and how many those were.
-  private static let own = Mutex<(users: Int, threads: Int32?)>((0, nil))
+  /// How many want the library's threads off, how many those were, and how many threads of ours it had
+  /// memory for.
+  private static let own = Mutex<(users: Int, threads: Int32?, provided: Int)>((0, nil, 0))
 }
 
 /// A row-major matrix somewhere in memory.
