@@ -23,10 +23,19 @@ package enum RawLibrary {
 
   /// A function that is not in the package's table.
   package static func function<Function>(_ name: String, as: Function.Type) throws -> Function {
+    unsafeBitCast(try symbol(name), to: Function.self)
+  }
+
+  /// The value of a variable that is not in the package's table.
+  package static func variable<Value>(_ name: String, as: Value.Type) throws -> Value {
+    try symbol(name).load(as: Value.self)
+  }
+
+  private static func symbol(_ name: String) throws -> UnsafeMutableRawPointer {
     _ = try api()
     for library in ["libhdf5_serial.so.103", "libhdf5_serial.so", "libhdf5.so", "libhdf5.dylib"] {
       if let handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD), let symbol = dlsym(handle, name) {
-        return unsafeBitCast(symbol, to: Function.self)
+        return symbol
       }
     }
     throw Missing(name: name)
@@ -41,6 +50,17 @@ package enum RawLibrary {
     throws
   {
     try HDF5Library.exclusively { try createAlone(path, newest: newest, body) }
+  }
+
+  /// Opens a file to change it.
+  package static func change(_ path: String, _ body: (CHDF5Library, hid_t) throws -> Void) throws {
+    try HDF5Library.exclusively {
+      let api = try api()
+      let file = api.H5Fopen(path, 1, 0)
+      try #require(file >= 0)
+      defer { _ = api.H5Fclose(file) }
+      try body(api, file)
+    }
   }
 
   private static func createAlone(

@@ -5,20 +5,21 @@ import Testing
 /// Runs the tool with little memory and a watchdog.
 enum Confined {
   /// Far more than any run takes, also on a busy machine.
-  static let seconds = 60.0
+  static let seconds = 120.0
 
   /// Runs the tool; a run that does not end by itself is killed, and then counts as a signal.
-  static func run(
-    _ arguments: [String], memory: Int, in folder: String
-  ) throws -> Program.Outcome {
+  static func run(_ run: HostileRun, in folder: String) throws -> Program.Outcome {
     let program = try Program(
-      "/bin/sh", ["-c", limit(memory) + "exec \"$@\"", "sh", Tool.path] + arguments, in: folder,
+      "/bin/sh", ["-c", limit(run.memory) + "exec \"$@\"", "sh", Tool.path] + run.arguments,
+      in: folder,
       // Else the address space grows with the number of cores.
-      environment: ["MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"])
+      environment: run.environment.merging(
+        ["MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"]) { $1 })
     let deadline = Date(timeIntervalSinceNow: seconds)
     while program.process.isRunning {
       if Date() > deadline {
-        Issue.record("still running after \(Int(seconds)) s: \(arguments.joined(separator: " "))")
+        Issue.record(
+          "still running after \(Int(seconds)) s: \(run.arguments.joined(separator: " "))")
         kill(program.process.processIdentifier, SIGKILL)
         break
       }

@@ -35,6 +35,8 @@ struct HostileRun: Sendable {
   let error: String
   /// What is in the folder afterwards that was not before.
   var creates: [String] = []
+  /// What it finds in its environment besides.
+  var environment: [String: String] = [:]
   /// The address space it may use, in bytes. A run on ordinary input takes about 250 MB.
   var memory = HostileRun.ordinaryMemory
   /// What must be true of the output.

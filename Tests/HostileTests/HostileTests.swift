@@ -11,9 +11,16 @@ import Testing
 /// but what is said, and that time and memory are bounded. Bad files are made when they are needed.
 @Suite struct HostileTests {
   static let cases: [HostileCase] =
-    SafetensorsEntries.all
+    SafetensorsEntries.all + IndexEntries.all + HDF5Entries.all + TorchEntries.all
+    + ConfigEntries.all
 
-  @Test("a bad input is refused in one line and does nothing", arguments: cases)
+  // TEMPORARY
+  static var some: [HostileCase] {
+    guard let list = ProcessInfo.processInfo.environment["HOSTILE"] else { return cases }
+    let set = Set(list.split(separator: ",").map(String.init))
+    return cases.filter { set.contains($0.entry.map { "\($0)" } ?? "n") }
+  }
+  @Test("a bad input is refused in one line and does nothing", arguments: some)
   func run(_ test: HostileCase) throws {
     let folder = TemporaryFolder()
     try HostileTests.addGoodInputs(to: folder)
@@ -21,7 +28,7 @@ import Testing
     for run in test.runs {
       let command = run.arguments.joined(separator: " ")
       let before = try Snapshot(of: folder.path)
-      let outcome = try Confined.run(run.arguments, memory: run.memory, in: folder.path)
+      let outcome = try Confined.run(run, in: folder.path)
       #expect(!outcome.isSignal, "\(command): signal \(outcome.status)")
       #expect(outcome.status == run.status, "\(command)")
       #expect(outcome.error == (run.error.isEmpty ? "" : run.error + "\n"), "\(command)")

@@ -9,19 +9,19 @@ enum Opening {
       ["merge", "adapter", "--base", name, "-o", "out"],
       ["fold", "adapter", "--into", name, "-o", "out.safetensors"],
       ["convert", name, "out.h5"],
-      ["diff", name, "base.safetensors"],
+      ["diff", name, name],
     ]
   }
 
   /// An adapter.
-  static func adapter(_ name: String) -> [[String]] {
+  static func adapter(_ name: String, into base: String = "base.safetensors") -> [[String]] {
     [
       ["inspect", name],
       ["inspect", "--json", "--stats", name],
       ["merge", name, "--method", "none", "-o", "out"],
-      ["fold", name, "--into", "base.safetensors", "-o", "out.safetensors"],
+      ["fold", name, "--into", base, "-o", "out.safetensors"],
       ["convert", name, "out.reslora"],
-      ["diff", name, "adapter"],
+      ["diff", name, name],
     ]
   }
 }
