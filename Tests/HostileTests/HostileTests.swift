@@ -12,7 +12,7 @@ import Testing
 @Suite struct HostileTests {
   static let cases: [HostileCase] =
     SafetensorsEntries.all + IndexEntries.all + HDF5Entries.all + TorchEntries.all
-    + ConfigEntries.all
+    + ConfigEntries.all + ContainerEntries.all
 
   // TEMPORARY
   static var some: [HostileCase] {

@@ -87,9 +87,15 @@ enum HDF5Entries {
   private static let whole =
     [
       adapter(
-        45, "a shape that promises terabytes", "?",
-        missing: ["/blocks/q/lora_A", "/blocks/q/lora_B"],
-        HDF5Adapter.bomb(in: 1 << 40, rank: 2)),
+        45, "a shape that promises terabytes",
+        "\(factor): most of it was never written "
+          + "(found 8796093022208 bytes of that, expected at most 67108864)",
+        missing: ["/blocks/q/lora_A", "/blocks/q/lora_B"], HDF5Adapter.bomb(in: 1 << 40, rank: 2)),
+      adapter(
+        45, "a shape of half a gigabyte that is nowhere",
+        "\(factor): most of it was never written "
+          + "(found 536870912 bytes of that, expected at most 67108864)",
+        missing: ["/blocks/q/lora_A", "/blocks/q/lora_B"], HDF5Adapter.bomb(in: 1 << 26, rank: 2)),
       adapter(
         52, "a million attributes",
         "object '/blocks/q': too many attributes (expected at most 100000)", missing: [],
