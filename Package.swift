@@ -103,6 +103,10 @@ let package = Package(
       name: "LoRATestSupport",
       dependencies: ["Adapters", "HDF5", "Safetensors", "ByteIO", "Tensors", "TestSupport"],
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
+    .target(
+      name: "FormatTestSupport",
+      dependencies: ["ByteIO", "CHDF5", "CZlib", "HDF5", "Safetensors", "Tensors", "TestSupport"],
+      path: "Tests/FormatTestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
       dependencies: [
@@ -114,14 +118,19 @@ let package = Package(
       swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
-    tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+    tests(
+      "SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport", "FormatTestSupport"]),
     tests("CodecsTests", ["Codecs", "CKernels", "TestSupport"]),
     tests(
       "HDF5Tests",
-      ["HDF5", "CHDF5", "ByteIO", "Codecs", "Tensors", "TestSupport", "resloratool"],
+      [
+        "HDF5", "CHDF5", "ByteIO", "Codecs", "Tensors", "TestSupport", "FormatTestSupport",
+        "resloratool",
+      ],
       exclude: ["Fixtures"]),
     tests(
-      "ResLoRAContainerTests", ["ResLoRAContainer", "ByteIO", "Codecs", "Tensors", "TestSupport"]),
+      "ResLoRAContainerTests",
+      ["ResLoRAContainer", "ByteIO", "Codecs", "Tensors", "TestSupport", "FormatTestSupport"]),
     tests(
       "ActivationsTests",
       [
@@ -129,7 +138,8 @@ let package = Package(
         "LoRATestSupport",
       ]),
     tests(
-      "TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
+      "TorchCheckpointTests",
+      ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport", "FormatTestSupport"]),
     tests(
       "AdaptersTests",
       [
@@ -182,6 +192,12 @@ let package = Package(
         "resloratool", "Adapters", "Activations", "ResLoRAContainer", "ByteIO", "Tensors",
         "TestSupport", "LoRATestSupport",
       ], exclude: ["reference.py"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "HostileTests",
+      dependencies: [
+        "resloratool", "ByteIO", "CHDF5", "Codecs", "HDF5", "ResLoRAContainer", "Safetensors",
+        "Tensors", "TestSupport", "LoRATestSupport", "FormatTestSupport",
+      ], exclude: ["Fixtures"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -101,6 +101,8 @@ extension HDF5Error {
     case beyondFile(what: String, offset: UInt64, count: UInt64, size: Int)
     /// A chunk does not decode.
     case chunk(offset: [Int], String)
+    /// More bytes of elements were never written than anyone may ask memory for.
+    case neverWritten(found: Int, limit: Int)
     /// The shape can't be.
     case info(TensorInfoError)
   }
@@ -151,6 +153,8 @@ extension HDF5Error.Reason: CustomStringConvertible {
         + "expected at most \(size) bytes)"
     case .chunk(let offset, let text):
       "chunk at \(offset): \(text.escapedForTerminal)"
+    case .neverWritten(let found, let limit):
+      "most of it was never written (found \(found) bytes of that, expected at most \(limit))"
     case .info(let error): "\(error)"
     }
   }

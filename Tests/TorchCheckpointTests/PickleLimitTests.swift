@@ -1,3 +1,4 @@
+import FormatTestSupport
 import Testing
 import TorchCheckpoint
 
@@ -23,7 +24,7 @@ struct PickleLimitTests {
       $0.raw([0x94, 0x94, 0x94])
     }
     expect(.tooMany(.containers, limit: 3), { $0.containers = 3 }) { $0.op("]})]") }
-    let tensor = TestTensor(.counting(to: 1), [1])
+    let tensor = TorchTensor(.counting(to: 1), [1])
     expect(.tooMany(.storages, limit: 0), { $0.tensors = 0 }) { $0.tensor(tensor) }
     expect(.tooMany(.tensors, limit: 2), { $0.tensors = 2 }) { pickle in
       pickle.global("torch._utils", "_rebuild_tensor")
@@ -48,7 +49,7 @@ struct PickleLimitTests {
     expect(.tooMany(.nameBytes, limit: 4096), { _ in }) { $0.global(long, "x") }
     expect(.endedEarly(opcode: "GLOBAL", offset: 2), { _ in }) { $0.op("ctorch") }
     expect(.tooMany(.nameBytes, limit: 4096), { _ in }) {
-      $0.storage(TestStorage(long, floats: []))
+      $0.storage(TorchStorage(long, floats: []))
     }
   }
 

@@ -1,3 +1,4 @@
+import FormatTestSupport
 import Testing
 import TorchCheckpoint
 
@@ -184,7 +185,7 @@ struct PickleRefusalTests {
     let whole = PickleBuilder.pickle { pickle in
       pickle.op("}(")
       pickle.text("x")
-      pickle.tensor(TestTensor(.counting(to: 4), [2, 2]))
+      pickle.tensor(TorchTensor(.counting(to: 4), [2, 2]))
       pickle.op("u")
       pickle.raw([0x95] + little(1 as UInt64))
     }

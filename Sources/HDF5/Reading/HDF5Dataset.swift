@@ -106,6 +106,17 @@ public final class HDF5Dataset: Sendable {
   /// - Throws: `HDF5Error`, errors of reading.
   public func locate() throws { _ = try located() }
 
+  /// The most bytes of elements that a tensor may have and the file not, as in a fresh B of zeros.
+  static let unwrittenLimit = 64 << 20
+
+  /// Locates the data of a tensor that is read whole: a few bytes must not stand for gigabytes.
+  func locateWhole() throws {
+    let found = try located().unwrittenBytes(of: try sizes().all)
+    guard found <= HDF5Dataset.unwrittenLimit else {
+      throw error(.neverWritten(found: found, limit: HDF5Dataset.unwrittenLimit))
+    }
+  }
+
   private func located() throws -> DatasetStorage {
     let sizes = try sizes()
     return try storage.withLock { storage in

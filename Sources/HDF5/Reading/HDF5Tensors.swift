@@ -10,7 +10,8 @@ public final class HDF5Tensors: TensorSource {
   private let datasets: [HDF5Dataset]
   private let indices: [TensorName: Int]
 
-  /// Checks types and shapes, and that the data of every dataset lie inside the file.
+  /// Checks types and shapes, and that the data of every dataset lie inside the file,
+  /// all of them but 64 MiB.
   ///
   /// - Throws: `HDF5Error`, errors of reading.
   public init(file: HDF5File, datasets: [(name: TensorName, dataset: HDF5Dataset)]) throws {
@@ -18,7 +19,7 @@ public final class HDF5Tensors: TensorSource {
     self.datasets = datasets.map(\.dataset)
     tensors = try datasets.map { name, dataset in
       let info = try dataset.info(name: name)
-      try dataset.locate()
+      try dataset.locateWhole()
       return info
     }
     indices = Dictionary(
