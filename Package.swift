@@ -13,6 +13,9 @@ let swiftSettings: [SwiftSetting] =
 
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
+/// Set by Tests/Fuzzing/run.py alone: its executable links with libFuzzer only.
+let fuzzing = Context.environment["FUZZING"] == "1"
+
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -23,6 +26,16 @@ func tests(
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
+
+let fuzzingTargets: [Target] = [
+  .systemLibrary(name: "CFuzzer", path: "Tests/Fuzzing/CFuzzer"),
+  .executableTarget(
+    name: "fuzzing",
+    dependencies: [
+      "CFuzzer", "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
+      "Adapters", "FoldJobs",
+    ], path: "Tests/Fuzzing/Sources", swiftSettings: swiftSettings),
+]
 
 let package = Package(
   name: "resloratool",
@@ -179,7 +192,7 @@ let package = Package(
         "resloratool", "Adapters", "Activations", "ResLoRAContainer", "ByteIO", "Tensors",
         "TestSupport", "LoRATestSupport",
       ], exclude: ["reference.py"], swiftSettings: swiftSettings),
-  ],
+  ] + (fuzzing ? fuzzingTargets : []),
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
 )
