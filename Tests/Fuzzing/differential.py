@@ -303,15 +303,20 @@ SPECIAL = [
 ]
 
 
+def seeds(target):
+    return [path.read_bytes() for kind in ("Corpus", "Crashes")
+            for path in sorted((HERE / kind / target).glob("*"))]
+
+
 def safetensors_files(random, count):
-    """Files of the repository, and made ones of which most are broken in some way."""
-    files = [path.read_bytes() for kind in ("Corpus", "Crashes")
-             for path in sorted((HERE / kind / "safetensors").glob("*"))]
-    corpus = list(files)
+    """Files of the repository and of the last long runs, and made ones of which most are broken."""
+    corpus = seeds("safetensors")
+    files = corpus + [
+        path.read_bytes() for path in sorted((BUILD / "work" / "safetensors").glob("*"))]
     for header, size in SPECIAL:
         encoded = header.encode("utf-8", "surrogatepass")
         files.append(struct.pack("<Q", len(encoded)) + encoded + bytes(size))
-    while len(files) < count:
+    for _ in range(count):
         if random.random() < 0.2:
             files.append(broken_bytes(random, random.choice(corpus)))
             continue
@@ -333,12 +338,11 @@ def safetensors_files(random, count):
 
 
 def json_files(random, count):
-    files = [path.read_bytes() for target in ("json", "description", "windows", "adapter-config",
-                                              "index")
-             for path in sorted((HERE / "Corpus" / target).glob("*"))]
-    corpus = list(files)
+    corpus = sum(
+        map(seeds, ["json", "description", "windows", "adapter-config", "index"]), [])
+    files = corpus + [path.read_bytes() for path in sorted((BUILD / "work" / "json").glob("*"))]
     files += [b"[" * depth + b"]" * depth for depth in (16, 64, 65, 100000)]
-    while len(files) < count:
+    for _ in range(count):
         if random.random() < 0.5:
             files.append(broken_bytes(random, random.choice(corpus)))
         else:

@@ -65,7 +65,7 @@ def fuzz(target, arguments, folders, log=None):
     length, block = LIMITS[target]
     finds = BUILD / "finds" / target
     finds.mkdir(parents=True, exist_ok=True)
-    command = [str(PROGRAM), f"-max_len={length or 8192}", "-timeout=10", "-rss_limit_mb=1024"]
+    command = [str(PROGRAM), f"-max_len={length or 8192}", "-timeout=30", "-rss_limit_mb=1024"]
     command += [f"-malloc_limit_mb={block}", "-detect_leaks=0", f"-artifact_prefix={finds}/"]
     command += ["-print_final_stats=1", *arguments]
     dictionary = HERE / "Dictionaries" / f"{target}.dict"
@@ -141,7 +141,7 @@ def keep(target):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=5, help="for each target; 0 replays only")
+    parser.add_argument("--seconds", type=int, default=8, help="for each target; 0 replays only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at a time")
     parser.add_argument("--targets", help="names with commas; all where not given")
     parser.add_argument("--keep", action="store_true", help="merge finished runs into the corpus")

@@ -20,17 +20,39 @@ enum JournalTarget: FuzzTarget {
     } catch is InPlaceError {}
   }
 
-  /// The hashes of head, marks and record made to fit.
+  /// A change of one part, and the hashes of head, marks and record made to fit.
   static func mutated(_ input: [UInt8], _ mutator: inout Mutator) -> [UInt8]? {
-    guard mutator.number(below: 8) > 0 else { return nil }
-    var result = mutator.bytes(input)
-    guard result.count >= 104 else { return nil }
-    if mutator.number(below: 2) == 0 {
-      result.replaceSubrange(0..<10, with: JournalHead.magic + [1, 0])
+    guard input.count >= 104 else { return nil }
+    let page = JournalHead.pageSize
+    let length = min(max(104, Int(input.littleEndian(at: 12, as: UInt32.self))), input.count)
+    let marks = (length + page - 1) / page * page
+    let record = marks + 2 * page
+    var result = input
+    switch mutator.number(below: 8) {
+    case 0: return nil
+    case 1: result = mutator.bytes(input)
+    case 2, 3: change(&result, 12..<length, &mutator)
+    case 4: change(&result, marks..<(marks + 8), &mutator)
+    case 5: change(&result, (marks + page)..<(marks + page + 8), &mutator)
+    default: change(&result, record..<(record + 128), &mutator)
     }
+    repair(&result)
+    return result
+  }
+
+  private static func change(_ bytes: inout [UInt8], _ range: Range<Int>, _ mutator: inout Mutator)
+  {
+    let range = range.clamped(to: 0..<bytes.count)
+    guard !range.isEmpty else { return }
+    let changed = mutator.bytes(Array(bytes[range]), capacity: range.count)
+    bytes.replaceSubrange(range.lowerBound..<(range.lowerBound + changed.count), with: changed)
+  }
+
+  private static func repair(_ result: inout [UInt8]) {
+    guard result.count >= 104 else { return }
     let page = JournalHead.pageSize
     let length = Int(result.littleEndian(at: 12, as: UInt32.self))
-    guard (104...result.count).contains(length) else { return result }
+    guard (104...result.count).contains(length) else { return }
     hash(&result, 0..<(length - 32))
     let fingerprint = Array(result[16..<48])
     let marks = (length + page - 1) / page * page
@@ -39,10 +61,10 @@ enum JournalTarget: FuzzTarget {
       result.replaceSubrange((start + 8)..<(start + 40), with: digest.bytes)
     }
     let record = marks + 2 * page
-    guard result.count - record >= 48 else { return result }
+    guard result.count - record >= 48 else { return }
     let spans = Int(result.littleEndian(at: record + 8, as: UInt32.self))
     let end = record + 16 + 56 * min(spans, 1 << 16)
-    guard end + 32 <= result.count else { return result }
+    guard end + 32 <= result.count else { return }
     var position = end + 32
     for span in 0..<spans {
       let start = record + 16 + 56 * span
@@ -54,7 +76,6 @@ enum JournalTarget: FuzzTarget {
     }
     let digest = SHA256Hasher.digest(of: fingerprint + result[record..<end])
     result.replaceSubrange(end..<(end + 32), with: digest.bytes)
-    return result
   }
 
   private static func hash(_ bytes: inout [UInt8], _ range: Range<Int>) {
