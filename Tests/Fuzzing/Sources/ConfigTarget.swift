@@ -32,30 +32,28 @@ enum ConfigTarget: FuzzTarget {
 
   static func run(_ input: [UInt8]) throws {
     let path = Scratch.write(input, to: "adapter_config.json")
-    let config: PEFTConfig
-    do { config = try PEFTConfig(path: path) } catch is SidecarError { return }
+    guard let config = try accepted(SidecarError.self, body: { try PEFTConfig(path: path) })
+    else { return }
     for module in modules + ["", "é\u{301}.q_proj", "a\nb.q_proj"] {
       require(config.rank(of: TensorName(module)) >= 0, "a negative rank")
       _ = config.scaling(of: TensorName(module))
     }
     guard let folder = folders[config.kind] else { return }
     Scratch.write(input, to: folder.dropFirst(Scratch.folder.count + 1) + "/adapter_config.json")
-    try read {
-      guard let updates = try AdapterUpdates(path: folder) else { return }
+    if let updates = try read({ try AdapterUpdates(path: folder) }) ?? nil {
       require(!updates.updates.isEmpty, "no updates")
+      updates.notes.forEach(requireLine)
     }
-    try read {
-      let adapter = try Adapter(path: folder)
-      try roundTrip(adapter)
-    }
+    if let adapter = try read({ try Adapter(path: folder) }) { try roundTrip(adapter) }
   }
 
-  private static func read(_ body: () throws -> Void) throws {
-    do { try body() } catch is SidecarError {} catch is AdapterError {} catch is ContentError {}
+  private static func read<Result>(_ body: () throws -> Result) throws -> Result? {
+    try accepted(SidecarError.self, AdapterError.self, ContentError.self, body: body)
   }
 
   private static func roundTrip(_ adapter: Adapter) throws {
     let path = Scratch.path("written-peft")
+    adapter.notes.forEach(requireLine)
     try adapter.write(to: path, as: .peft, options: WriteOptions(replacing: true))
     let again = try Adapter(path: path)
     require(again.provenance.baseModel == adapter.provenance.baseModel, "another base model")

@@ -10,22 +10,25 @@ enum ContainerTarget: FuzzTarget {
   static func run(_ input: [UInt8]) throws {
     let path = Scratch.write(input, to: "input.reslora")
     let validation = try ContainerValidation(of: ReadableFile(path: path))
+    for error in validation.errors { requireLine("\(error)") }
     let file: ContainerFile
     do {
       file = try ContainerFile(path: path)
     } catch let error as ContainerError {
+      requireLine("\(error)")
       require(validation.errors.first == error, "another error on opening: \(error)")
       return
     }
     require(validation.file != nil, "a file that opens is not valid enough to")
     var isRead = true
     for (index, info) in file.tensors.enumerated() {
-      do {
+      let part: Void? = try accepted(ContainerError.self) {
         let bytes = try file.bytes(of: index)
-        guard info.byteCount > 2 else { continue }
+        guard info.byteCount > 2 else { return }
         let part = try file.bytes(of: index, range: 1..<(info.byteCount - 1))
         require(part.elementsEqual(bytes[1..<(bytes.count - 1)]), "other bytes in pieces")
-      } catch is ContainerError { isRead = false }
+      }
+      if part == nil { isRead = false }
     }
     guard validation.errors.isEmpty else { return }
     require(isRead, "a valid file is not readable")
@@ -33,14 +36,8 @@ enum ContainerTarget: FuzzTarget {
   }
 
   private static func roundTrip(_ path: String) throws {
-    let adapter: Adapter
-    do {
-      adapter = try Adapter(path: path)
-    } catch is ContentError {
-      return
-    } catch is AdapterError {
-      return
-    }
+    let found = try accepted(ContentError.self, AdapterError.self) { try Adapter(path: path) }
+    guard let adapter = found else { return }
     try same(adapter, as: .reslora, "written.reslora")
     try same(adapter, as: .safetensors, "written.safetensors")
   }
@@ -49,9 +46,10 @@ enum ContainerTarget: FuzzTarget {
     throws
   {
     let path = Scratch.path(name)
-    do {
+    let written: Void? = try accepted(AdapterError.self) {
       try adapter.write(to: path, as: format, options: WriteOptions(replacing: true))
-    } catch is AdapterError { return }
+    }
+    guard written != nil else { return }
     let again = try Adapter(path: path)
     require(
       AdapterContent(again).text == AdapterContent(adapter).text, "another description in \(name)")

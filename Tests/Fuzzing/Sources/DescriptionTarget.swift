@@ -8,16 +8,15 @@ enum DescriptionTarget: FuzzTarget {
   static func run(_ input: [UInt8]) throws {
     let check = RuleCheck.collecting()
     _ = try AdapterContent(parsing: input, path: "input", check: check)
-    let content: AdapterContent
-    do {
-      guard let found = try AdapterContent(parsing: input, path: "input", check: .throwing) else {
-        fatalError("nothing though nothing was thrown")
-      }
-      content = found
-    } catch let error as ContentError {
-      require(check.hasErrors, "an error that a list of all lacks: \(error)")
+    for violation in check.violations { requireLine(violation.message) }
+    let found = try accepted(ContentError.self) {
+      try AdapterContent(parsing: input, path: "input", check: .throwing)
+    }
+    guard let found else {
+      require(check.hasErrors, "an error that a list of all lacks")
       return
     }
+    guard let content = found else { fatalError("nothing though nothing was thrown") }
     require(!check.hasErrors, "errors that do not stop a reader: \(check.violations)")
     let text = content.text
     guard

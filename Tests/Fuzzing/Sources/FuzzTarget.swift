@@ -1,5 +1,6 @@
 import CFuzzer
 import Glibc
+import Tensors
 
 /// Something that takes bytes nobody should trust.
 ///
@@ -45,6 +46,27 @@ func require(
   line: UInt = #line
 ) {
   if !condition { fatalError(property(), file: file, line: line) }
+}
+
+/// What `body` gives; nil where it refuses by an error of these types, in a line fit to be shown.
+///
+/// - Throws: other errors, which nobody expects.
+func accepted<Result>(_ types: any Error.Type..., body: () throws -> Result) throws -> Result? {
+  do {
+    return try body()
+  } catch {
+    guard types.contains(where: { $0 == type(of: error) }) else { throw error }
+    requireLine("\(error)")
+    return nil
+  }
+}
+
+/// Traps for a message that is more than a line, or could steer a terminal.
+func requireLine(_ message: String) {
+  require(
+    !message.isEmpty && !message.unicodeScalars.contains(where: \.steersTerminal),
+    "a message that is not fit to be shown: \(message.debugDescription)")
+  require(message.utf8.count < 65536, "a message that floods the screen")
 }
 
 /// libFuzzer's mutations and random numbers.

@@ -13,15 +13,17 @@ enum HDF5Target: FuzzTarget {
   static func run(_ input: [UInt8]) throws {
     guard let (message, file) = parts(of: input) else { return }
     let path = Scratch.write(file, to: "input.h5")
-    let store: FileStore
-    let root: HDF5Group
-    do {
-      store = try FileStore(ReadableFile(path: path), path: path, cacheLimit: 1 << 20)
-      var tree = ListedTree(
-        message: ListingReader(message), store: store, limits: ListingLimits())
-      root = try tree.read()
-    } catch is LibraryFailure { return }
-    try read(root)
+    let root = try accepted(HDF5Error.self) {
+      do {
+        let store = try FileStore(ReadableFile(path: path), path: path, cacheLimit: 1 << 20)
+        var tree = ListedTree(
+          message: ListingReader(message), store: store, limits: ListingLimits())
+        return try tree.read()
+      } catch let failure as LibraryFailure {
+        throw failure.error(path: path)
+      }
+    }
+    if let root { try read(root) }
   }
 
   private static func read(_ group: HDF5Group) throws {
@@ -35,9 +37,9 @@ enum HDF5Target: FuzzTarget {
   }
 
   private static func read(_ dataset: HDF5Dataset) throws {
-    do { try dataset.locate() } catch is HDF5Error {}
-    do { _ = try dataset.text(limit: 256) } catch is HDF5Error {}
-    do {
+    _ = try accepted(HDF5Error.self) { try dataset.locate() }
+    _ = try accepted(HDF5Error.self) { try dataset.text(limit: 256) }
+    _ = try accepted(HDF5Error.self) {
       let count = min(try dataset.info(name: "x").byteCount, most)
       // Fills of what was never written are as large as a header says.
       var whole = [UInt8](repeating: 0, count: count)
@@ -45,7 +47,7 @@ enum HDF5Target: FuzzTarget {
       var part = [UInt8](repeating: 0, count: count - count / 3)
       try part.withUnsafeMutableBytes { try dataset.read(at: count / 3, into: $0) }
       require(part.elementsEqual(whole[(count / 3)...]), "other bytes in pieces")
-    } catch is HDF5Error {}
+    }
   }
 
   private static func parts(of input: [UInt8]) -> (message: [UInt8], file: [UInt8])? {

@@ -5,8 +5,8 @@ enum JSONTarget: FuzzTarget {
   static let name = "json"
 
   static func run(_ input: [UInt8]) throws {
-    let value: JSONValue
-    do { value = try JSONValue(parsing: input) } catch { return }
+    guard let value = try accepted(JSONError.self, body: { try JSONValue(parsing: input) })
+    else { return }
     for indented in [false, true] {
       let text = value.serialized(indented: indented)
       let again = try JSONValue(parsing: Array(text.utf8))

@@ -5,8 +5,9 @@ enum PickleTarget: FuzzTarget {
   static let name = "pickle"
 
   static func run(_ input: [UInt8]) throws {
-    let found: (root: PickleValue, heap: PickleHeap)
-    do { found = try PickleInterpreter.run(input) } catch { return }
+    guard
+      let found = try accepted(PickleProblem.self, body: { try PickleInterpreter.run(input) })
+    else { return }
     let heap = found.heap
     require(heap.containers.reduce(0) { $0 + $1.count } <= input.count * 4, "too much is kept")
     check(found.root, heap)

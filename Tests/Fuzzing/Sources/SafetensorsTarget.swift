@@ -8,8 +8,9 @@ enum SafetensorsTarget: FuzzTarget {
 
   static func run(_ input: [UInt8]) throws {
     let path = Scratch.write(input, to: "input.safetensors")
-    let file: SafetensorsFile
-    do { file = try SafetensorsFile(path: path) } catch is SafetensorsError { return }
+    guard
+      let file = try accepted(SafetensorsError.self, body: { try SafetensorsFile(path: path) })
+    else { return }
 
     let header = file.header
     var end = header.dataStart

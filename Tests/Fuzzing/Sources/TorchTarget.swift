@@ -12,28 +12,27 @@ enum TorchTarget: FuzzTarget {
   static func run(_ input: [UInt8]) throws {
     let path = Scratch.write(input, to: "input.bin")
     let format = try TorchFileFormat.of(path)
-    let checkpoint: TorchCheckpoint
-    do {
-      checkpoint = try TorchCheckpoint(path: path)
-    } catch is TorchCheckpointError {
-      return
-    }
+    let found = try accepted(TorchCheckpointError.self) { try TorchCheckpoint(path: path) }
+    guard let checkpoint = found else { return }
+    checkpoint.warnings.forEach(requireLine)
     require(format == .archive, "an archive that is not recognised")
     var isRead = true
     for (index, info) in checkpoint.tensors.enumerated() {
-      do {
+      let part: Void? = try accepted(TorchCheckpointError.self) {
         let count = min(info.byteCount, most)
         let bytes = try checkpoint.bytes(of: index, range: 0..<count)
         let start = count / 3
         let part = try checkpoint.bytes(of: index, range: start..<count)
         require(part.elementsEqual(bytes[start...]), "other bytes in pieces")
-      } catch is TorchCheckpointError { isRead = false }
+      }
+      if part == nil { isRead = false }
     }
     guard isRead, checkpoint.byteCount <= most else { return }
     let written = Scratch.path("written.safetensors")
-    do {
+    let copied: Void? = try accepted(SafetensorsError.self) {
       try SafetensorsWriter.write(checkpoint, metadata: [], to: written, replacing: true)
-    } catch is SafetensorsError { return }
+    }
+    guard copied != nil else { return }
     let again = try SafetensorsFile(path: written)
     require(again.tensors.count == checkpoint.tensors.count, "other tensors after writing")
     for (index, info) in checkpoint.tensors.enumerated() {

@@ -8,14 +8,8 @@ enum UndoTarget: FuzzTarget {
 
   static func run(_ input: [UInt8]) throws {
     let path = Scratch.write(input, to: "input.undo")
-    let undo: UndoFile
-    do {
-      undo = try UndoFile(path: path)
-    } catch is UndoError {
-      return
-    } catch is SafetensorsError {
-      return
-    }
+    let found = try accepted(UndoError.self, SafetensorsError.self) { try UndoFile(path: path) }
+    guard let undo = found else { return }
     let description = UndoDescription(
       base: undo.base, digests: undo.digests, changed: undo.changed)
     var parser = UndoDescriptionParser(description.bytes, path: path)
@@ -25,10 +19,10 @@ enum UndoTarget: FuzzTarget {
     require(description.bytes.count <= UndoDescription.largestSize(of: undo.base), "a larger size")
     let decoder = SpanDecoder(file: undo.file)
     for (number, chunk) in undo.chunks.enumerated() {
-      do {
+      _ = try accepted(UndoError.self) {
         let bytes = try decoder.decode(chunk, number: number)
         require(bytes.count == chunk.rawLength, "another length")
-      } catch is UndoError {}
+      }
     }
   }
 

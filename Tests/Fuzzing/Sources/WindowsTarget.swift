@@ -12,20 +12,17 @@ enum WindowsTarget: FuzzTarget {
       first == UInt8(ascii: "{"), !input.prefix(8).contains(0)
     else { return }
     let path = Scratch.write(input, to: "windows.json")
-    do { _ = try TopologyFile(path: path) } catch is SidecarError {}
-    let windows: WindowsFile
-    do {
-      windows = try WindowsFile(path: path)
-    } catch is SidecarError {
-      return
-    } catch is ContentError {
-      return
-    } catch is AdapterError {
-      // So much white space that it is not seen to be JSON.
-      return
+    _ = try accepted(SidecarError.self) { try TopologyFile(path: path) }
+    // After much white space it is not seen to be JSON, and no adapter either.
+    let found = try accepted(SidecarError.self, ContentError.self, AdapterError.self) {
+      try WindowsFile(path: path)
     }
+    guard let windows = found else { return }
     let written = Scratch.path("written.json")
-    do { try windows.writeJSON(to: written, replacing: true) } catch is SidecarError { return }
+    let copied: Void? = try accepted(SidecarError.self) {
+      try windows.writeJSON(to: written, replacing: true)
+    }
+    guard copied != nil else { return }
     let again = try WindowsFile(path: written)
     let kept = windows.blocks.filter { !$0.windows.isEmpty }.sorted { $0.name < $1.name }
     require(
