@@ -16,6 +16,9 @@ let moduleSettings = swiftSettings + [.strictMemorySafety()]
 
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
+/// Set by Tests/Fuzzing/run.py alone: its executable links with libFuzzer only.
+let fuzzing = Context.environment["FUZZING"] == "1"
+
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: moduleSettings)
 }
@@ -26,6 +29,16 @@ func tests(
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
+
+let fuzzingTargets: [Target] = [
+  .systemLibrary(name: "CFuzzer", path: "Tests/Fuzzing/CFuzzer"),
+  .executableTarget(
+    name: "fuzzing",
+    dependencies: [
+      "CFuzzer", "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
+      "Adapters", "FoldJobs",
+    ], path: "Tests/Fuzzing/Sources", swiftSettings: swiftSettings),
+]
 
 let package = Package(
   name: "resloratool",
@@ -198,7 +211,7 @@ let package = Package(
         "resloratool", "ByteIO", "CHDF5", "Codecs", "HDF5", "ResLoRAContainer", "Safetensors",
         "Tensors", "TestSupport", "LoRATestSupport", "FormatTestSupport",
       ], exclude: ["Fixtures"], swiftSettings: swiftSettings),
-  ],
+  ] + (fuzzing ? fuzzingTargets : []),
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
 )

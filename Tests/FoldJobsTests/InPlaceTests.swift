@@ -153,6 +153,30 @@ import Testing
     }
   }
 
+  @Test(
+    "a mark of more groups than there are is refused, the largest number too",
+    arguments: [
+      (1, 3), (1, Int.max), (0, 1), (Int.max, Int.max), (Int.max, Int.max - 1),
+    ])
+  func madeUpMark(groups: Int, steps: Int) throws {
+    let fingerprint = SHA256Hasher.digest(of: [1])
+    let head = JournalHead(
+      fingerprint: fingerprint, groupCount: groups, command: "fold", state: [], files: [])
+    let number = littleEndianBytes(UInt64(steps))
+    let mark = number + SHA256Hasher.digest(of: fingerprint.bytes + number).bytes
+    let folder = TemporaryFolder()
+    let path = folder.file("x.fold-journal")
+    try FileSystem.write(head.bytes + mark, to: path)
+    let store = try JournalStore(path: path)
+    guard groups < .max else {
+      #expect(try store.progress().steps == steps)
+      return
+    }
+    #expect(throws: InPlaceError.damaged(journal: path, what: "both marks of progress")) {
+      _ = try store.progress()
+    }
+  }
+
   /// Leaves a journal with one group done and the second one saved and half overwritten.
   private func interrupt(_ made: InPlaceCase) throws {
     let checkpoint = try made.open()

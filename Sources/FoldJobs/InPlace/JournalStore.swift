@@ -58,7 +58,7 @@ final class JournalStore: Sendable {
       else { continue }
       largest = Progress(steps: max(largest?.steps ?? 0, steps))
     }
-    guard let largest, (largest.steps + 1) / 2 <= head.groupCount else {
+    guard let largest, largest.groupsDone <= head.groupCount - (largest.isInGroup ? 1 : 0) else {
       throw InPlaceError.damaged(journal: file.path, what: "both marks of progress")
     }
     return largest
