@@ -328,10 +328,10 @@ enum SystemCalls {
   /// Whether that much address space is left under the process's limit: it is asked for and given
   /// back.
   static func hasAddressSpace(_ byteCount: Int) -> Bool {
-    guard let start = mmap(nil, byteCount, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0),
-      start != MAP_FAILED
+    guard let start = unsafe mmap(nil, byteCount, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0),
+      unsafe start != MAP_FAILED
     else { return false }
-    munmap(start, byteCount)
+    unsafe munmap(start, byteCount)
     return true
   }
 
