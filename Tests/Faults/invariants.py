@@ -28,7 +28,7 @@ def _after_fault(workshop, fault, outcome):
         is_told = (fault.call, fault.effect) == ("write", "lie")
         if trees.without_times(outcome.output.encode()) != workshop.output and not is_told:
             yield "standard output is wrong after status 0"
-    elif not was_killed and not outcome.error.strip() and not _is_silenced(workshop, fault):
+    elif not was_killed and not _has_message(workshop, fault, outcome):
         yield f"status {outcome.status} without a message"
     yield from changed_inputs(workshop, tree)
     for name in scenario.outputs:
@@ -43,8 +43,12 @@ def _after_fault(workshop, fault, outcome):
         yield f"{outcome.peak} KiB of memory, {workshop.peak} undisturbed"
 
 
-def _is_silenced(workshop, fault):
-    """Whether a process fails to write its message because another one has failed to write before."""
+def _has_message(workshop, fault, outcome):
+    """Whether a run that failed says so."""
+    # What a check found is said on standard output.
+    if outcome.error.strip() or outcome.status == 1 and outcome.output.strip():
+        return True
+    # A process fails to write its message where another one has failed to write before.
     return fault.call == "write" and not fault.is_first_thread and workshop.calls.others["write"] > 0
 
 
