@@ -30,7 +30,7 @@ EFFECTS = {
     "close": (),  # it closes even where it fails
     "read": ("EIO", "EINTR", "end"),
     "newfstatat": ("EIO", "EACCES"),
-    "getdents64": ("EIO", "end"),
+    "getdents64": ("EIO",),
     "flock": ("EINTR", "ENOLCK", "EAGAIN"),
     "statfs": ("EIO",),
     "mmap": ("ENOMEM",),

@@ -96,9 +96,7 @@ def violations(workshop, file, ends, outcome):
         elif found not in [trees.part(end, name) for end in ends]:
             yield f"{name} is of no single content of the input, with status 0"
     yield from invariants.changed_inputs(workshop, tree, besides=file)
-    for path in set(tree) - set(workshop.start):
-        if not invariants.is_output(scenario, path):
-            yield f"left behind: {path}"
+    yield from invariants.left_behind(workshop, tree)
 
 
 def truncate(path):

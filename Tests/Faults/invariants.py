@@ -56,13 +56,20 @@ def changed_inputs(workshop, tree, besides=None):
     """Inputs that are not what they were, but for one that may be anything."""
     scenario = workshop.scenario
     for path, digest in workshop.start.items():
-        if is_output(scenario, path) or path.split("/")[0] in scenario.shared or path == besides:
+        if _is_output(scenario, path) or path.split("/")[0] in scenario.shared or path == besides:
             continue
         if tree.get(path) != digest:
             yield f"input {path} changed"
 
 
-def is_output(scenario, path):
+def left_behind(workshop, tree):
+    """What is new and no output."""
+    for path in sorted(set(tree) - set(workshop.start)):
+        if not _is_output(workshop.scenario, path):
+            yield f"left behind: {path}"
+
+
+def _is_output(scenario, path):
     """Whether a path is, or is in, an output."""
     return any(path.rstrip("/") == name or path.startswith(name + "/") for name in scenario.outputs)
 
@@ -92,7 +99,7 @@ def _leftovers(workshop, tree, fault, was_killed):
     scenario = workshop.scenario
     new = {
         path for path in set(tree) - set(workshop.start)
-        if not is_output(scenario, path) and path.split("/")[0] not in scenario.shared
+        if not _is_output(scenario, path) and path.split("/")[0] not in scenario.shared
     }
     if scenario.in_place:
         new.discard(scenario.in_place + trees.JOURNAL)
