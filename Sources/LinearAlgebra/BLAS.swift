@@ -28,6 +28,8 @@ package struct BLAS: Sendable {
 
   /// Bytes that OpenBLAS takes for each thread that calls it, once; it tries for ever to get them.
   private static let bytesPerThread = 129 << 20
+  /// Bytes for what is asked for before it takes those.
+  private static let margin = 64 << 20
 
   /// Runs `body`, which calls the library on at most so many threads at once, with the library's own
   /// threads off; afterwards they are as before.
@@ -38,7 +40,7 @@ package struct BLAS: Sendable {
   ) throws -> Result {
     try own.withLock { own in
       if loaded != nil, threads > own.provided {
-        let needed = threads * bytesPerThread
+        let needed = threads * bytesPerThread + margin
         guard Parallel.hasRoom(forBytes: needed) else {
           throw LinearAlgebraError.noRoom(needed: needed)
         }

@@ -28,7 +28,7 @@ def _after_fault(workshop, fault, outcome):
         is_told = (fault.call, fault.effect) == ("write", "lie")
         if trees.without_times(outcome.output.encode()) != workshop.output and not is_told:
             yield "standard output is wrong after status 0"
-    elif not was_killed and not outcome.error.strip() and not _is_silenced(workshop, fault):
+    elif not was_killed and not _has_message(workshop, fault, outcome):
         yield f"status {outcome.status} without a message"
     yield from changed_inputs(workshop, tree)
     for name in scenario.outputs:
@@ -43,8 +43,12 @@ def _after_fault(workshop, fault, outcome):
         yield f"{outcome.peak} KiB of memory, {workshop.peak} undisturbed"
 
 
-def _is_silenced(workshop, fault):
-    """Whether a process fails to write its message because another one has failed to write before."""
+def _has_message(workshop, fault, outcome):
+    """Whether a run that failed says so."""
+    # What a check found is said on standard output.
+    if outcome.error.strip() or outcome.status == 1 and outcome.output.strip():
+        return True
+    # A process fails to write its message where another one has failed to write before.
     return fault.call == "write" and not fault.is_first_thread and workshop.calls.others["write"] > 0
 
 
@@ -52,13 +56,20 @@ def changed_inputs(workshop, tree, besides=None):
     """Inputs that are not what they were, but for one that may be anything."""
     scenario = workshop.scenario
     for path, digest in workshop.start.items():
-        if is_output(scenario, path) or path.split("/")[0] in scenario.shared or path == besides:
+        if _is_output(scenario, path) or path.split("/")[0] in scenario.shared or path == besides:
             continue
         if tree.get(path) != digest:
             yield f"input {path} changed"
 
 
-def is_output(scenario, path):
+def left_behind(workshop, tree):
+    """What is new and no output."""
+    for path in sorted(set(tree) - set(workshop.start)):
+        if not _is_output(workshop.scenario, path):
+            yield f"left behind: {path}"
+
+
+def _is_output(scenario, path):
     """Whether a path is, or is in, an output."""
     return any(path.rstrip("/") == name or path.startswith(name + "/") for name in scenario.outputs)
 
@@ -88,7 +99,7 @@ def _leftovers(workshop, tree, fault, was_killed):
     scenario = workshop.scenario
     new = {
         path for path in set(tree) - set(workshop.start)
-        if not is_output(scenario, path) and path.split("/")[0] not in scenario.shared
+        if not _is_output(scenario, path) and path.split("/")[0] not in scenario.shared
     }
     if scenario.in_place:
         new.discard(scenario.in_place + trees.JOURNAL)

@@ -7,7 +7,7 @@ For n = 1, 2, … the n-th write, rename, fsync and so on of a run fails, or bri
 run the outputs are absent, as they were or complete, the inputs are what they were, nothing lies
 about, and the same command run again ends in the bytes of an undisturbed run. Disks fill up, memory
 is short, two runs write the same output, and inputs change while they are read. Needs Linux, Python
-3.11, strace and a release build; takes MINUTES minutes on two cores, with --all (every n) HOURS hours.
+3.11, strace and a release build; takes six minutes on two cores, with --all (every n) two hours.
 """
 import argparse
 import concurrent.futures

@@ -143,6 +143,4 @@ def violations(workshop, pair, ends, outcomes):
         if trees.part(tree, name) not in [trees.part(end, name) for end in allowed]:
             yield f"{name} is no result of those that were done: {done}"
     yield from invariants.changed_inputs(workshop, tree)
-    for path in set(tree) - set(workshop.start):
-        if not invariants.is_output(scenario, path):
-            yield f"left behind: {path}"
+    yield from invariants.left_behind(workshop, tree)
