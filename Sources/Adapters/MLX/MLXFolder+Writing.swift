@@ -138,7 +138,8 @@ extension ComputedTensors.Item {
         if factor != 1 {
           let values = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) }
           bytes = try Rounding.bytes(
-            of: values.map { $0 * factor }, dtype: info.dtype, tensor: info.name)
+            of: values.map { $0 * factor }, dtype: info.dtype, tensor: info.name,
+            source: tensor.source.label)
         }
         return transposed(bytes, outputs, rank, width)
           + [UInt8](repeating: 0, count: (count - rank) * outputs * width)

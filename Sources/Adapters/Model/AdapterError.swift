@@ -37,7 +37,7 @@ public enum AdapterError: DiagnosableError, Equatable {
   /// A NaN or an infinity in a factor.
   case nonFinite(source: String, tensor: TensorName, found: Double)
   /// A finite element of a factor that becomes infinite in the dtype it is to be written in.
-  case overflow(tensor: TensorName, dtype: DType, found: Double)
+  case overflow(source: String, tensor: TensorName, dtype: DType, found: Double)
   /// A predecessor that is no block.
   case unknownPredecessor(block: TensorName, found: TensorName)
   /// A block that is its own predecessor, at once or over others.
@@ -114,8 +114,8 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .nonFinite(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': not finite (found \(found)); "
         + "pass --allow-nonfinite to go on"
-    case .overflow(let tensor, let dtype, let found):
-      "tensor '\(tensor)': does not fit \(dtype.rawValue) (found \(found)); "
+    case .overflow(let source, let tensor, let dtype, let found):
+      "\(source.escapedForTerminal): tensor '\(tensor)': does not fit \(dtype.rawValue) (found \(found)); "
         + "write it with a wider --dtype"
     case .unknownPredecessor(let block, let found):
       "block '\(block)': predecessor is not in the adapter (found '\(found)')"

@@ -50,6 +50,7 @@ final class SummedTensor: TensorSource {
     }
     var values = try saved.values(rows: row..<(row + 1))
     values.withUnsafeMutableBufferPointer { delta.add(rows: row..<(row + 1), to: $0) }
-    return try Rounding.bytes(of: values, dtype: tensors[0].dtype, tensor: tensors[0].name)
+    return try Rounding.bytes(
+      of: values, dtype: tensors[0].dtype, tensor: tensors[0].name, source: label)
   }
 }
