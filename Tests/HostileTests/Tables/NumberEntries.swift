@@ -245,8 +245,8 @@ enum NumberEntries {
             + "write it with a wider --dtype"),
         .refused(
           "convert x out.reslora --dtype f16",
-          "x/adapter_model.safetensors: tensor 'base_model.model.l.0.q.lora_A.weight': "
-            + "does not fit F16 (found 1000000.0); write it with a wider --dtype"),
+          "x: tensor 'l.0.q.lora_A': does not fit F16 (found 1000000.0); "
+            + "write it with a wider --dtype"),
         .refused(
           fold + " --dtype f16", "w.safetensors: 4 elements overflow F16 when folded, \(wider)"),
       ]
