@@ -121,14 +121,9 @@ enum HDF5Entries {
     stride(from: 0, to: HDF5Adapter.many.count, by: 512).flatMap { size -> [HostileRun] in
       let name = "cut-\(size).h5"
       return [["inspect", name], ["convert", name, "out.reslora"]].map { arguments in
-        .refused(
-          arguments,
-          size == 0
-            ? "\(name): of no format known here, or its beginning is damaged (expected "
-              + "safetensors, .reslora, HDF5, a checkpoint of torch.save, or JSON)"
-            : "\(name): the HDF5 library can't open it: truncated file: eof = \(size), "
-              + "sblock->base_addr = 0, stored_eof = \(HDF5Adapter.many.count), unable to read superblock"
-        )
+        var run = HostileRun.refused(arguments, "\(name): \(reasonOfCut(at: size))")
+        run.otherLine = size == 0 ? nil : "error: \(name): the HDF5 library can't open it: "
+        return run
       }
     }
   ) { folder in
@@ -136,6 +131,14 @@ enum HDF5Entries {
     for size in stride(from: 0, to: HDF5Adapter.many.count, by: 512) {
       try FileSystem.write(Array(HDF5Adapter.many[..<size]), to: folder.file("cut-\(size).h5"))
     }
+  }
+
+  private static func reasonOfCut(at size: Int) -> String {
+    size == 0
+      ? "of no format known here, or its beginning is damaged (expected safetensors, .reslora, "
+        + "HDF5, a checkpoint of torch.save, or JSON)"
+      : "the HDF5 library can't open it: truncated file: eof = \(size), sblock->base_addr = 0, "
+        + "stored_eof = \(HDF5Adapter.many.count), unable to read superblock"
   }
 
   // MARK: Files that crash the library
