@@ -210,7 +210,7 @@ let package = Package(
       dependencies: [
         "resloratool", "ByteIO", "CHDF5", "Codecs", "HDF5", "ResLoRAContainer", "Safetensors",
         "Tensors", "TestSupport", "LoRATestSupport", "FormatTestSupport",
-      ], exclude: ["Fixtures"], swiftSettings: swiftSettings),
+      ], swiftSettings: swiftSettings),
   ] + (fuzzing ? fuzzingTargets : []),
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -37,8 +37,8 @@ import Testing
       ]
     let folder = try PEFTTestFolder(tensors)
     let error = #expect(throws: AdapterError.self) { try folder.open() }
-    #expect(error == .duplicateBlock("l.q"))
-    #expect(error?.description == "block 'l.q': stands twice in the adapter")
+    #expect(error == .inAdapter(source: folder.path, .duplicateBlock("l.q")))
+    #expect(error?.description == "\(folder.path): block 'l.q': stands twice in the adapter")
   }
 
   @Test("A without B and B without A", arguments: [0, 1])

@@ -187,9 +187,13 @@ import Testing
       try lora(large).write(
         to: other, as: .peft, dtype: dtype, options: WriteOptions(replacing: false))
     }
-    #expect(error == .overflow(tensor: "q.lora_B", dtype: dtype, found: large))
     #expect(
-      error?.description == "tensor 'q.lora_B': does not fit \(dtype.rawValue) (found \(large)); "
+      error
+        == .overflow(
+          source: "the merged adapter", tensor: "q.lora_B", dtype: dtype, found: large))
+    #expect(
+      error?.description
+        == "the merged adapter: tensor 'q.lora_B': does not fit \(dtype.rawValue) (found \(large)); "
         + "write it with a wider --dtype")
     #expect(folder.entries == ["out"])
     // What was infinite before is not this function's to judge.

@@ -19,7 +19,9 @@ import Testing
     }
     #expect(error == expected(path), sourceLocation: sourceLocation)
     #expect(error?.failureKind == .badData, sourceLocation: sourceLocation)
-    if let line { #expect(error?.description == line, sourceLocation: sourceLocation) }
+    if let line {
+      #expect(error?.description == "\(folder.path): \(line)", sourceLocation: sourceLocation)
+    }
   }
 
   private let pair = TestTensor.published("l.0.q_proj")
@@ -70,7 +72,11 @@ import Testing
       tensors,
       line: "block 'l.0.q_proj': A and B differ in rank (found 2 rows of A and 3 columns of B, "
         + "expected the same pair by pair)"
-    ) { _ in .rankMismatch(block: "l.0.q_proj", rowsOfA: 2, columnsOfB: 3) }
+    ) {
+      .inAdapter(
+        source: Paths.parent(of: $0),
+        .rankMismatch(block: "l.0.q_proj", rowsOfA: 2, columnsOfB: 3))
+    }
   }
 
   @Test("stacked pairs of different features")

@@ -227,6 +227,8 @@ import Testing
     try expectRefused(
       ["blocks": "[]"], .missing(key: "blocks", expected: "an array of at least one block"))
     let path = try write(["blocks": "[\(a), \(b("b"))]"])
-    #expect(throws: AdapterError.cycle(block: "b")) { try Adapter(path: path) }
+    #expect(throws: AdapterError.inAdapter(source: path, .cycle(block: "b"))) {
+      try Adapter(path: path)
+    }
   }
 }

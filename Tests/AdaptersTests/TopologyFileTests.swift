@@ -38,8 +38,12 @@ import Testing
     let error = #expect(throws: AdapterError.self, sourceLocation: sourceLocation) {
       try folder.open(topology: #"{"structure": "\#(structure)", "previous": {\#(previous)}}"#)
     }
-    #expect(error == expected, sourceLocation: sourceLocation)
-    if let line { #expect(error?.description == line, sourceLocation: sourceLocation) }
+    let path = folder.topologyPath
+    #expect(
+      error == .inAdapter(source: path, expected), sourceLocation: sourceLocation)
+    if let line {
+      #expect(error?.description == "\(path): \(line)", sourceLocation: sourceLocation)
+    }
   }
 
   @Test("what the file states overrides the source, and is said")

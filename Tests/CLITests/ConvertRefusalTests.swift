@@ -158,7 +158,7 @@ import Testing
       #expect(outcome.status == 3)
       #expect(
         outcome.error
-          == "error: tensor 'a.lora_A': does not fit F16 (found 70000.0); write it with a wider "
+          == "error: a: tensor 'a.lora_A': does not fit F16 (found 70000.0); write it with a wider "
           + "--dtype\n")
       #expect(folder.entries == ["a"])
     }

@@ -21,10 +21,6 @@ import Testing
   private static let into = ["--into", "base.safetensors"]
 
   static let usage: [Case] = [
-    Case(2, "Unknown option '--frobnicate'", "inspect", "adapter", "--frobnicate"),
-    Case(2, "Missing value for '--base <path>'", "merge", "adapter", "--base"),
-    Case(2, "Missing expected argument '<paths> ...'", "inspect"),
-    Case(2, "Unexpected argument 'frob'", "frob"),
     Case(2, "unknown merge method (found 'best'", "merge", "adapter", "--method", "best"),
     Case(2, "--rank must be 1 or more", "merge", "adapter", "--rank", "0"),
     Case(2, "--energy must be above 0 and at most 1", "merge", "adapter", "--energy", "nan"),
@@ -36,10 +32,6 @@ import Testing
     Case(2, "method bw needs the base weights", "merge", "adapter", "--method", "bw"),
     Case(2, "'exact' is not for input-shortcut adapters", "merge", "adapter", "--method", "exact"),
     Case(2, "no merge method named and nothing to choose one by", "merge", "adapter"),
-    Case(
-      2, "is the input", "fold", "adapter", "--into", "base.safetensors", "-o", "base.safetensors",
-      "--force"),
-    Case(2, "is the input", "merge", "adapter", "--method", "none", "-o", "adapter", "--force"),
     Case(
       2, "exists already", "fold", "adapter", "--into", "base.safetensors", "-o", "expected.json"),
     Case(2, "exists already", "merge", "adapter", "--method", "none", "-o", "expected.json"),
@@ -97,71 +89,6 @@ import Testing
         outcome.error.contains("block 'model.layers.\(layer).self_attn.q_proj' has no base weight"))
     }
     #expect(outcome.error.contains("nearest: "))
-  }
-
-  @Test("92: a file whose name begins with a dash")
-  func dashName() throws {
-    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/plain"))
-    try FileManager.default.moveItem(atPath: folder.file("adapter"), toPath: folder.file("-x"))
-    let outcome = try Tool.run(["inspect", "--json", "--", "-x"], in: folder.path)
-    #expect(outcome.status == 0)
-    #expect(try outcome.json()["structure"]?.string == "plain")
-    #expect(try Tool.run(["inspect", "-x"], in: folder.path).status == 2)
-  }
-
-  @Test("93: a closed pipe is quiet, a full device is an error")
-  func outputErrors() throws {
-    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-layer-order"))
-    let piped = try Tool.shell("$TOOL inspect adapter | head -n 1", in: folder.path)
-    #expect(piped.error.isEmpty)
-    let closed = try Tool.shell(
-      "($TOOL inspect adapter; echo status $? >&2) | true", in: folder.path)
-    #expect(["status 0\n"].contains(closed.error))
-    if FileManager.default.fileExists(atPath: "/dev/full") {
-      let full = try Tool.shell("$TOOL inspect adapter > /dev/full", in: folder.path)
-      #expect(full.status == 4)
-      #expect(full.error.contains("standard output: can't write"))
-    }
-  }
-
-  @Test("91: an output that is the input under another name", arguments: ["hard", "symbolic"])
-  func outputIsInput(_ kind: String) throws {
-    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-basic"))
-    if kind == "hard" {
-      try FileManager.default.linkItem(
-        atPath: folder.file("base.safetensors"), toPath: folder.file("other.safetensors"))
-    } else {
-      try FileManager.default.createSymbolicLink(
-        atPath: folder.file("other.safetensors"), withDestinationPath: "base.safetensors")
-    }
-    let before = try ReadableFile.contents(of: folder.file("base.safetensors"), limit: 1 << 24)
-    let outcome = try Tool.run(
-      ["fold", "adapter", "--into", "base.safetensors", "-o", "other.safetensors", "--force"],
-      in: folder.path)
-    #expect(outcome.status == 2)
-    #expect(outcome.error.contains("is the input"))
-    #expect(
-      try ReadableFile.contents(of: folder.file("base.safetensors"), limit: 1 << 24) == before)
-  }
-
-  @Test("91: a file of an input folder, or one beside the adapter, is an input too")
-  func outputIsSidecar() throws {
-    let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-basic"))
-    for arguments in [
-      [
-        "fold", "adapter", "--method", "none", "--into", "base.safetensors", "-o",
-        "adapter/reslora_config.json",
-      ],
-      [
-        "merge", "adapter", "--windows", "norm-windows.json", "--layout", "safetensors", "-o",
-        "norm-windows.json",
-      ],
-      ["merge", "adapter", "--base", ".", "-o", "base.safetensors"],
-    ] {
-      let outcome = try Tool.run(arguments + ["--force"], in: folder.path)
-      #expect(outcome.status != 0)
-      #expect(outcome.error.contains("is the input") || arguments.contains("."), "\(outcome.error)")
-    }
   }
 
   @Test("a merge factor that is not finite is refused")

@@ -10,7 +10,7 @@ enum Confined {
   /// Runs the tool; a run that does not end by itself is killed, and then counts as a signal.
   static func run(_ run: HostileRun, in folder: String) throws -> Program.Outcome {
     let program = try Program(
-      "/bin/sh", ["-c", limit(run.memory) + "exec \"$@\"", "sh", Tool.path] + run.arguments,
+      "/bin/sh", ["-c", limit(run.memory) + run.shell, "sh", Tool.path] + run.arguments,
       in: folder,
       // Else the address space grows with the number of cores.
       environment: run.environment.merging(

@@ -31,14 +31,18 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
 struct HostileRun: Sendable {
   let arguments: [String]
   let status: Int32
-  /// Standard error, whole, without the last line end.
+  /// Standard error, whole, without the last line end; `{folder}` is where the command runs.
   let error: String
+  /// What standard error may begin with instead, where it depends on the HDF5 library installed.
+  var otherLine: String?
   /// What is in the folder afterwards that was not before.
   var creates: [String] = []
   /// What it finds in its environment besides.
   var environment: [String: String] = [:]
   /// The address space it may use, in bytes. A run on ordinary input takes about 250 MB.
   var memory = HostileRun.ordinaryMemory
+  /// How a shell runs it, its arguments being `$@`.
+  var shell = #"exec "$@""#
   /// What must be true of the output.
   var check: @Sendable (Program.Outcome) throws -> Void = { #expect($0.output.isEmpty) }
 
@@ -47,6 +51,11 @@ struct HostileRun: Sendable {
   /// A refusal: one line.
   static func refused(_ arguments: [String], _ line: String, status: Int32 = 3) -> HostileRun {
     HostileRun(arguments: arguments, status: status, error: "error: \(line)")
+  }
+
+  /// The same of a command whose words hold no space.
+  static func refused(_ command: String, _ line: String, status: Int32 = 3) -> HostileRun {
+    refused(command.split(separator: " ").map(String.init), line, status: status)
   }
 
   /// A file that breaks rules, all of which `validate` lists.
@@ -65,6 +74,16 @@ struct HostileRun: Sendable {
     check: @escaping @Sendable (Program.Outcome) throws -> Void = { _ in }
   ) -> HostileRun {
     HostileRun(arguments: arguments, status: 0, error: warning, creates: creates, check: check)
+  }
+
+  /// The same of a command whose words hold no space.
+  static func accepted(
+    _ command: String, warning: String = "", creates: [String] = [],
+    check: @escaping @Sendable (Program.Outcome) throws -> Void = { _ in }
+  ) -> HostileRun {
+    accepted(
+      command.split(separator: " ").map(String.init), warning: warning, creates: creates,
+      check: check)
   }
 
   /// The same run within another memory.

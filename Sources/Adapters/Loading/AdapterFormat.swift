@@ -93,10 +93,12 @@ extension Adapter {
 
   package init(_ probe: InputProbe, overrides: AdapterOverrides) throws {
     if let format = try AdapterFormats.format(of: probe) {
-      guard let found = try format.read(probe, .throwing) else {
-        preconditionFailure("a check that throws notes nothing")
+      guard
+        let found = try AdapterError.naming(probe.path, { try format.read(probe, .throwing) })
+      else { preconditionFailure("a check that throws notes nothing") }
+      self = try AdapterError.naming(overrides.topology?.path ?? probe.path) {
+        try found.adapter(overrides)
       }
-      self = try found.adapter(overrides)
       return
     }
     if let tensors = probe.tensors?.source.tensors,

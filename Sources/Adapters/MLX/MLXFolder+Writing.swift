@@ -140,7 +140,8 @@ extension ComputedTensors.Item {
             unsafe Conversion.float64(from: $0, dtype: info.dtype)
           }
           bytes = try Rounding.bytes(
-            of: values.map { $0 * factor }, dtype: info.dtype, tensor: info.name)
+            of: values.map { $0 * factor }, dtype: info.dtype, tensor: info.name,
+            source: tensor.source.label)
         }
         return transposed(bytes, outputs, rank, width)
           + [UInt8](repeating: 0, count: (count - rank) * outputs * width)

@@ -37,7 +37,7 @@ public enum AdapterError: DiagnosableError, Equatable {
   /// A NaN or an infinity in a factor.
   case nonFinite(source: String, tensor: TensorName, found: Double)
   /// A finite element of a factor that becomes infinite in the dtype it is to be written in.
-  case overflow(tensor: TensorName, dtype: DType, found: Double)
+  case overflow(source: String, tensor: TensorName, dtype: DType, found: Double)
   /// A predecessor that is no block.
   case unknownPredecessor(block: TensorName, found: TensorName)
   /// A block that is its own predecessor, at once or over others.
@@ -53,11 +53,14 @@ public enum AdapterError: DiagnosableError, Equatable {
   case stackedPairs(format: String, block: TensorName, found: Int)
   /// The source says nothing about something the adapter needs.
   case unstated(source: String, what: String, advice: String)
+  /// One of the above that names no file, in the adapter that was read from one.
+  indirect case inAdapter(source: String, AdapterError)
 
   /// Content problems are bad data; what a format can't hold is a wrong request.
   public var failureKind: FailureKind {
     switch self {
     case .notPlain, .stackedPairs: .usage
+    case .inAdapter(_, let error): error.failureKind
     default: .badData
     }
   }
@@ -114,8 +117,8 @@ public enum AdapterError: DiagnosableError, Equatable {
     case .nonFinite(let source, let tensor, let found):
       "\(source.escapedForTerminal): tensor '\(tensor)': not finite (found \(found)); "
         + "pass --allow-nonfinite to go on"
-    case .overflow(let tensor, let dtype, let found):
-      "tensor '\(tensor)': does not fit \(dtype.rawValue) (found \(found)); "
+    case .overflow(let source, let tensor, let dtype, let found):
+      "\(source.escapedForTerminal): tensor '\(tensor)': does not fit \(dtype.rawValue) (found \(found)); "
         + "write it with a wider --dtype"
     case .unknownPredecessor(let block, let found):
       "block '\(block)': predecessor is not in the adapter (found '\(found)')"
@@ -132,6 +135,27 @@ public enum AdapterError: DiagnosableError, Equatable {
         + "'merge --method none' joins those of a plain LoRA"
     case .unstated(let source, let what, let advice):
       "\(source.escapedForTerminal): says nothing of the \(what); \(advice)"
+    case .inAdapter(let source, let error): "\(source.escapedForTerminal): \(error)"
+    }
+  }
+}
+
+extension AdapterError {
+  /// Calls `body`, whose errors about an adapter all name its file then.
+  static func naming<Result>(_ source: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as AdapterError where !error.namesSource {
+      throw AdapterError.inAdapter(source: source, error)
+    }
+  }
+
+  private var namesSource: Bool {
+    switch self {
+    case .duplicateBlock, .ambiguous, .blockTooLarge, .rankMismatch, .badScaling,
+      .unknownPredecessor, .cycle, .linkMismatch:
+      false
+    default: true
     }
   }
 }

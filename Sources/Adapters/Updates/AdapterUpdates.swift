@@ -82,7 +82,7 @@ public struct AdapterUpdates: Sendable {
   /// Reads what was probed; nil where it is no adapter of a foreign format.
   package init?(_ probe: InputProbe) throws {
     for format in AdapterUpdates.formats where try format.matches(probe) {
-      self = try format.updates(probe)
+      self = try AdapterError.naming(probe.path) { try format.updates(probe) }
       return
     }
     return nil

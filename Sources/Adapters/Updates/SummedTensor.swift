@@ -52,6 +52,7 @@ final class SummedTensor: TensorSource {
     }
     var values = try saved.values(rows: row..<(row + 1))
     unsafe values.withUnsafeMutableBufferPointer { unsafe delta.add(rows: row..<(row + 1), to: $0) }
-    return try Rounding.bytes(of: values, dtype: tensors[0].dtype, tensor: tensors[0].name)
+    return try Rounding.bytes(
+      of: values, dtype: tensors[0].dtype, tensor: tensors[0].name, source: label)
   }
 }

@@ -33,7 +33,7 @@ struct ConvertedTensors: TensorSource {
     let values = unsafe raw.withUnsafeBytes {
       unsafe Conversion.float64(from: $0, dtype: from.dtype)
     }
-    let bytes = try Rounding.bytes(of: values, dtype: to.dtype, tensor: to.name)
+    let bytes = try Rounding.bytes(of: values, dtype: to.dtype, tensor: to.name, source: label)
     unsafe bytes.withUnsafeBytes {
       unsafe buffer.copyMemory(
         from: UnsafeRawBufferPointer(
@@ -82,10 +82,11 @@ struct PlainLoRATensors: TensorSource {
       let block = index / 2
       return (
         try Rounding.bytes(
-          of: factors.a.values, dtype: tensors[2 * block].dtype, tensor: tensors[2 * block].name),
+          of: factors.a.values, dtype: tensors[2 * block].dtype, tensor: tensors[2 * block].name,
+          source: label),
         try Rounding.bytes(
           of: factors.b.values, dtype: tensors[2 * block + 1].dtype,
-          tensor: tensors[2 * block + 1].name)
+          tensor: tensors[2 * block + 1].name, source: label)
       )
     }
     unsafe (index % 2 == 0 ? a : b).withUnsafeBytes {
@@ -115,7 +116,7 @@ struct PlainLoRATensors: TensorSource {
 enum Rounding {
   /// - Throws: `AdapterError.overflow` for a finite element that would be written as an infinity.
   static func bytes(
-    of values: [Double], dtype: DType, tensor: TensorName
+    of values: [Double], dtype: DType, tensor: TensorName, source: String
   ) throws(AdapterError) -> [UInt8] {
     // Rounding keeps order, so the largest element tells of all.
     let largest = values.reduce(0) { $1.isFinite ? max($0, abs($1)) : $0 }
@@ -123,7 +124,7 @@ enum Rounding {
       unsafe Conversion.float64(from: $0, dtype: dtype)
     }
     guard stored.allSatisfy(\.isFinite) else {
-      throw .overflow(tensor: tensor, dtype: dtype, found: largest)
+      throw .overflow(source: source, tensor: tensor, dtype: dtype, found: largest)
     }
     return Conversion.bytes(from: values, dtype: dtype)
   }

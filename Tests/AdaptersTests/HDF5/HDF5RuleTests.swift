@@ -404,7 +404,10 @@ import Testing
     let empty = try refusal(["/blocks/z/lora_B": .tensor(.dataset([0, 2]))])
     #expect(empty.error == .notAMatrix(source: empty.path, tensor: "z.lora_B", found: [0, 2]))
     let rank = try refusal(["/blocks/z/lora_B": .tensor(.dataset([3, 3]))])
-    #expect(rank.error == .rankMismatch(block: "z", rowsOfA: 2, columnsOfB: 3))
+    #expect(
+      rank.error
+        == .inAdapter(
+          source: rank.path, .rankMismatch(block: "z", rowsOfA: 2, columnsOfB: 3)))
     let stack = try refusal(["/blocks/a/lora_A.1": .tensor(.dataset([2, 3]))])
     #expect(
       stack.error
@@ -413,14 +416,16 @@ import Testing
 
   @Test("links (Adapter §1.4, Merging §3.2)")
   func links() throws {
-    #expect(throws: AdapterError.cycle(block: "z")) {
+    let path = test.folder.file("adapter.bin")
+    #expect(throws: AdapterError.inAdapter(source: path, .cycle(block: "z"))) {
       try test.open([
         "/blocks/z@previous": .attribute(.string("a")), "/blocks/a/base": nil,
       ])
     }
     #expect(
-      throws: AdapterError.linkMismatch(
-        block: "a", predecessor: "z", what: "in features", found: 4, expected: 3)
+      throws: AdapterError.inAdapter(
+        source: path,
+        .linkMismatch(block: "a", predecessor: "z", what: "in features", found: 4, expected: 3))
     ) { try test.open(["/blocks/z/lora_A": .tensor(.dataset([2, 3]))]) }
   }
 

@@ -81,7 +81,8 @@ import Testing
   @Test("an element that would become infinite is an error", arguments: overflows)
   func overflow(_ dtype: DType, _ value: Double) throws {
     let converted = try adapter([1, value, 2, 3], dtype: .f64).converted(to: dtype)
-    let expected = AdapterError.overflow(tensor: "a.lora_A", dtype: dtype, found: abs(value))
+    let expected = AdapterError.overflow(
+      source: converted.files[0], tensor: "a.lora_A", dtype: dtype, found: abs(value))
     #expect(throws: expected) { try converted.blocks[0].a.load() }
     #expect(throws: expected) { try converted.write(to: folder.file("y"), as: .reslora) }
     #expect(folder.entries == ["x"])
@@ -126,7 +127,7 @@ import Testing
     let error = #expect(throws: AdapterError.self) {
       try large.write(to: folder.file("large"), as: .reslora, dtype: dtype)
     }
-    guard case .overflow(tensor: "a.lora_B", dtype: dtype, found: _) = error else {
+    guard case .overflow(source: _, tensor: "a.lora_B", dtype: dtype, found: _) = error else {
       Issue.record("\(String(describing: error))")
       return
     }

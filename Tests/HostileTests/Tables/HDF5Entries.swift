@@ -121,14 +121,9 @@ enum HDF5Entries {
     stride(from: 0, to: HDF5Adapter.many.count, by: 512).flatMap { size -> [HostileRun] in
       let name = "cut-\(size).h5"
       return [["inspect", name], ["convert", name, "out.reslora"]].map { arguments in
-        .refused(
-          arguments,
-          size == 0
-            ? "\(name): of no format known here, or its beginning is damaged (expected "
-              + "safetensors, .reslora, HDF5, a checkpoint of torch.save, or JSON)"
-            : "\(name): the HDF5 library can't open it: truncated file: eof = \(size), "
-              + "sblock->base_addr = 0, stored_eof = \(HDF5Adapter.many.count), unable to read superblock"
-        )
+        var run = HostileRun.refused(arguments, "\(name): \(reasonOfCut(at: size))")
+        run.otherLine = size == 0 ? nil : "error: \(name): the HDF5 library can't open it: "
+        return run
       }
     }
   ) { folder in
@@ -138,17 +133,52 @@ enum HDF5Entries {
     }
   }
 
+  private static func reasonOfCut(at size: Int) -> String {
+    size == 0
+      ? "of no format known here, or its beginning is damaged (expected safetensors, .reslora, "
+        + "HDF5, a checkpoint of torch.save, or JSON)"
+      : "the HDF5 library can't open it: truncated file: eof = \(size), sblock->base_addr = 0, "
+        + "stored_eof = \(HDF5Adapter.many.count), unable to read superblock"
+  }
+
   // MARK: Files that crash the library
 
-  private static let crashers = [
+  private static let crashers =
+    [
+      HostileCase(
+        54, "a file that crashes the library",
+        Opening.adapter(name).map { arguments in
+          var run = HostileRun.refused(arguments, "\(name): \(crash)")
+          run.otherLine = "error: \(name): "
+          return run
+        } + [validation(of: name)]
+      ) { try $0.write(HDF5Crasher.bytes, to: name) }
+    ] + collected
+
+  /// What 1.10 does; a later library may say what is wrong.
+  private static let crash =
+    "the HDF5 library crashed (signal 11) reading this file; it is damaged or malicious"
+
+  /// A file that is not valid, for whatever reason.
+  private static func validation(of path: String) -> HostileRun {
+    HostileRun(arguments: ["validate", "--json", path], status: 1, error: "") { outcome in
+      let json = try outcome.json()
+      #expect(json["valid"] == .bool(false))
+    }
+  }
+
+  /// Files made to crash HDF5 programs, where there is the collection of them; none is an adapter.
+  private static let collected = (TestFiles.hostileHDF5?.names ?? []).map { file in
     HostileCase(
-      54, "a file that crashes the library",
-      Opening.adapter(name).map {
-        .refused(
-          $0,
-          "\(name): the HDF5 library crashed (signal 11) reading this file; "
-            + "it is damaged or malicious")
-      }
-    ) { try $0.write(HDF5Crasher.bytes, to: name) }
-  ]
+      54, file,
+      [["inspect", file], ["convert", file, "out.reslora"]].map { arguments in
+        var run = HostileRun.refused(arguments, "")
+        run.otherLine = "error: \(file): "
+        return run
+      } + [validation(of: file)]
+    ) { folder in
+      let path = try #require(TestFiles.hostileHDF5).folder + "/" + file
+      try FileManager.default.copyItem(atPath: path, toPath: folder.file(file))
+    }
+  }
 }
