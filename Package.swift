@@ -11,13 +11,16 @@ let swiftSettings: [SwiftSetting] =
     .enableUpcomingFeature("InternalImportsByDefault"),
   ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+/// What ships also says `unsafe` wherever the compiler can't prove an access within bounds.
+let moduleSettings = swiftSettings + [.strictMemorySafety()]
+
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
 /// Set by Tests/Fuzzing/run.py alone: its executable links with libFuzzer only.
 let fuzzing = Context.environment["FUZZING"] == "1"
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+  .target(name: name, dependencies: dependencies, swiftSettings: moduleSettings)
 }
 
 func tests(
@@ -103,7 +106,7 @@ let package = Package(
         "Contents", "Replaying", "Merging", "Folding", "FoldJobs", "Comparing", "Reports",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings
+      swiftSettings: moduleSettings
     ),
 
     .target(
@@ -113,6 +116,10 @@ let package = Package(
       name: "LoRATestSupport",
       dependencies: ["Adapters", "HDF5", "Safetensors", "ByteIO", "Tensors", "TestSupport"],
       path: "Tests/LoRATestSupport", swiftSettings: swiftSettings),
+    .target(
+      name: "FormatTestSupport",
+      dependencies: ["ByteIO", "CHDF5", "CZlib", "HDF5", "Safetensors", "Tensors", "TestSupport"],
+      path: "Tests/FormatTestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "benchmarks",
       dependencies: [
@@ -124,14 +131,19 @@ let package = Package(
       swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),
-    tests("SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport"]),
+    tests(
+      "SafetensorsTests", ["Safetensors", "ByteIO", "Tensors", "TestSupport", "FormatTestSupport"]),
     tests("CodecsTests", ["Codecs", "CKernels", "TestSupport"]),
     tests(
       "HDF5Tests",
-      ["HDF5", "CHDF5", "ByteIO", "Codecs", "Tensors", "TestSupport", "resloratool"],
+      [
+        "HDF5", "CHDF5", "ByteIO", "Codecs", "Tensors", "TestSupport", "FormatTestSupport",
+        "resloratool",
+      ],
       exclude: ["Fixtures"]),
     tests(
-      "ResLoRAContainerTests", ["ResLoRAContainer", "ByteIO", "Codecs", "Tensors", "TestSupport"]),
+      "ResLoRAContainerTests",
+      ["ResLoRAContainer", "ByteIO", "Codecs", "Tensors", "TestSupport", "FormatTestSupport"]),
     tests(
       "ActivationsTests",
       [
@@ -139,7 +151,8 @@ let package = Package(
         "LoRATestSupport",
       ]),
     tests(
-      "TorchCheckpointTests", ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport"]),
+      "TorchCheckpointTests",
+      ["TorchCheckpoint", "ByteIO", "Tensors", "CZlib", "TestSupport", "FormatTestSupport"]),
     tests(
       "AdaptersTests",
       [
@@ -192,6 +205,12 @@ let package = Package(
         "resloratool", "Adapters", "Activations", "ResLoRAContainer", "ByteIO", "Tensors",
         "TestSupport", "LoRATestSupport",
       ], exclude: ["reference.py"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "HostileTests",
+      dependencies: [
+        "resloratool", "ByteIO", "CHDF5", "Codecs", "HDF5", "ResLoRAContainer", "Safetensors",
+        "Tensors", "TestSupport", "LoRATestSupport", "FormatTestSupport",
+      ], exclude: ["Fixtures"], swiftSettings: swiftSettings),
   ] + (fuzzing ? fuzzingTargets : []),
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -28,12 +28,14 @@ extension CapturedInputs {
       try checkpoint()
       let end = min(rows.upperBound, start + 128)
       let bytes = try matrices.bytes(of: matrix, range: (start * rowBytes)..<(end * rowBytes))
-      let values = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) }
+      let values = unsafe bytes.withUnsafeBytes {
+        unsafe Conversion.float64(from: $0, dtype: info.dtype)
+      }
       for row in 0..<(end - start) {
         let elements = values[(row * features)..<((row + 1) * features)]
         guard elements.contains(where: { $0 != 0 }) else { continue }
         var hasher = Hasher()
-        elements.withUnsafeBytes { hasher.combine(bytes: $0) }
+        unsafe elements.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
         hashes.append(hasher.finalize())
       }
     }

@@ -11,13 +11,13 @@ package struct CRC32: Sendable {
   /// Takes in the next bytes.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.baseAddress else { return }
-    value = libdeflate_crc32(value, start, bytes.count)
+    value = unsafe libdeflate_crc32(value, start, bytes.count)
   }
 
   /// The checksum of some bytes.
   package static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     var checksum = CRC32()
-    checksum.update(bytes)
+    unsafe checksum.update(bytes)
     return checksum.value
   }
 }

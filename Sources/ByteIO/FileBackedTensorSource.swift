@@ -12,6 +12,6 @@ extension FileBackedTensorSource {
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
     let (file, offset) = location(of: index)
-    try file.read(at: offset + byteOffset, into: buffer)
+    try unsafe file.read(at: offset + byteOffset, into: buffer)
   }
 }

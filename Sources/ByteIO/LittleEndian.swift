@@ -1,6 +1,6 @@
 /// The bytes of a number, lowest first.
 package func littleEndianBytes(_ value: some FixedWidthInteger) -> [UInt8] {
-  withUnsafeBytes(of: value.littleEndian) { Array($0) }
+  unsafe withUnsafeBytes(of: value.littleEndian) { unsafe Array($0) }
 }
 
 extension [UInt8] {
@@ -9,8 +9,8 @@ extension [UInt8] {
     at offset: Int, as type: Value.Type
   ) -> Value {
     precondition(offset >= 0 && offset <= count - MemoryLayout<Value>.size)
-    return withUnsafeBytes {
-      Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    return unsafe withUnsafeBytes {
+      unsafe Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
   }
 }

@@ -48,13 +48,15 @@ public final class OutputFile: Sendable {
     let replaced = try SystemCalls.status(path: path)
     try Paths.requireSpace(size, at: path)
     TemporaryName.removeAbandoned(besides: path)
-    let temporary = TemporaryName(for: path)
     // A new file's mode is 0666 less the process's mask from the start; there is no way to ask for
     // the mask that is safe among threads.
-    let descriptor = try SystemCalls.openPath(
-      temporary.path, for: .creating(mode: replaced == nil ? 0o666 : 0o600), reportedPath: path)
+    let mode: UInt32 = replaced == nil ? 0o666 : 0o600
+    let (temporary, descriptor) = try TemporaryName.create(
+      for: path, removing: SystemCalls.remove
+    ) {
+      try SystemCalls.openPath($0.path, for: .creating(mode: mode), reportedPath: path)
+    }
     do {
-      _ = SystemCalls.lock(descriptor)
       try SystemCalls.reserve(descriptor, size: size, path: path)
     } catch {
       SystemCalls.remove(temporary.path)
@@ -78,7 +80,7 @@ public final class OutputFile: Sendable {
   /// Writes bytes at a position; where they are many, the disk begins with them at once, so that
   /// little is left to flush in the end.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-    try SystemCalls.write(descriptor, at: offset, bytes, path: path)
+    try unsafe SystemCalls.write(descriptor, at: offset, bytes, path: path)
     startFlushing(at: offset, count: bytes.count)
   }
 
@@ -95,7 +97,7 @@ public final class OutputFile: Sendable {
     from file: ReadableFile, at sourceOffset: Int, count: Int, to offset: Int,
     scratch: UnsafeMutableRawBufferPointer
   ) throws {
-    precondition(!scratch.isEmpty)
+    unsafe precondition(!scratch.isEmpty)
     var done = 0
     while done < count {
       let copied = SystemCalls.copy(
@@ -105,11 +107,12 @@ public final class OutputFile: Sendable {
       startFlushing(at: offset + done, count: copied)
       done += copied
     }
+    if done > 0 { try file.checkUnchanged() }
     while done < count {
-      let piece = UnsafeMutableRawBufferPointer(
+      let piece = unsafe UnsafeMutableRawBufferPointer(
         rebasing: scratch[..<min(scratch.count, count - done)])
-      try file.read(at: sourceOffset + done, into: piece)
-      try write(UnsafeRawBufferPointer(piece), at: offset + done)
+      try unsafe file.read(at: sourceOffset + done, into: piece)
+      try unsafe write(UnsafeRawBufferPointer(piece), at: offset + done)
       done += piece.count
     }
   }
@@ -137,9 +140,10 @@ public final class OutputFile: Sendable {
       canShare.store(false, ordering: .relaxed)
       return false
     }
+    try file.checkUnchanged()
     for end in [0..<head, (head + middle)..<count] where !end.isEmpty {
-      try file.bytes(at: sourceOffset + end.lowerBound, count: end.count).withUnsafeBytes {
-        try write($0, at: offset + end.lowerBound)
+      try unsafe file.bytes(at: sourceOffset + end.lowerBound, count: end.count).withUnsafeBytes {
+        try unsafe write($0, at: offset + end.lowerBound)
       }
     }
     return true
@@ -147,7 +151,7 @@ public final class OutputFile: Sendable {
 
   /// Reads back bytes that were written.
   public func readBack(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
-    try SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
+    try unsafe SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
   }
 
   /// Flushes what was written to the disk; an error is final.
@@ -185,7 +189,7 @@ public final class OutputFile: Sendable {
   /// - Throws: `FileError.damaged` where a byte differs.
   package func confirm(_ written: [UInt8], at offset: Int) throws {
     var found = [UInt8](repeating: 0, count: written.count)
-    try found.withUnsafeMutableBytes { try readBack(at: offset, into: $0) }
+    try unsafe found.withUnsafeMutableBytes { try unsafe readBack(at: offset, into: $0) }
     guard found == written else { throw FileError.damaged(path: path, offset: offset) }
   }
 
@@ -194,7 +198,7 @@ public final class OutputFile: Sendable {
     let input = try ReadableFile(path: source)
     let file = try OutputFile(path: path, size: input.size, replacing: replacing)
     let scratch = AlignedBuffer(byteCount: 1 << 20)
-    try file.copy(from: input, at: 0, count: input.size, to: 0, scratch: scratch.bytes)
+    try unsafe file.copy(from: input, at: 0, count: input.size, to: 0, scratch: scratch.bytes)
     for offset in stride(from: 0, to: input.size, by: 1 << 20) {
       try file.confirm(
         input.bytes(at: offset, count: min(1 << 20, input.size - offset)), at: offset)
@@ -205,7 +209,7 @@ public final class OutputFile: Sendable {
   /// Writes a small file in one go, atomically.
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool) throws {
     let file = try OutputFile(path: path, size: bytes.count, replacing: replacing)
-    try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+    try unsafe bytes.withUnsafeBytes { try unsafe file.write($0, at: 0) }
     try file.confirm(bytes, at: 0)
     try file.commit()
   }

@@ -53,19 +53,14 @@ public final class OutputFolder: Sendable {
     try OutputFolder.check(path: path, names: names, replacing: replacing)
     let target = Paths.withoutTrailingSlashes(path)
     TemporaryName.removeAbandoned(besides: target)
-    let temporary = TemporaryName(for: target)
-    try SystemCalls.makeFolder(temporary.path, reportedPath: target)
-    do {
-      lockDescriptor = try SystemCalls.openPath(
-        temporary.path, for: .locking, reportedPath: target)
-    } catch {
-      SystemCalls.removeFolder(temporary.path)
-      throw error
+    (temporary, lockDescriptor) = try TemporaryName.create(
+      for: target, removing: SystemCalls.removeFolder
+    ) {
+      try SystemCalls.makeFolder($0.path, reportedPath: target)
+      return try OutputFolder.open($0, isNew: true, reportedPath: target)
     }
-    _ = SystemCalls.lock(lockDescriptor)
     self.path = target
     self.replacing = replacing
-    self.temporary = temporary
   }
 
   /// Whether the temporary folder of an unchanging name is there.
@@ -80,13 +75,28 @@ public final class OutputFolder: Sendable {
   ///   `commit(file:)`.
   /// - Throws: as `check(path:names:replacing:)`; `FileError.inUse` where another process fills it.
   public init(path: String, names: Set<String>?, replacing: Bool, for sharing: Sharing) throws {
-    if let names {
-      try OutputFolder.check(path: path, names: names, replacing: replacing)
-    } else {
-      try OutputFile.check(path: path, replacing: replacing)
-    }
     let target = Paths.withoutTrailingSlashes(path)
     let temporary = TemporaryName(unchangingFor: target)
+    while true {
+      if let names {
+        try OutputFolder.check(path: path, names: names, replacing: replacing)
+      } else {
+        try OutputFile.check(path: path, replacing: replacing)
+      }
+      guard let descriptor = try OutputFolder.enter(temporary, target, sharing) else { continue }
+      lockDescriptor = descriptor
+      self.path = target
+      self.replacing = replacing
+      self.temporary = temporary
+      return
+    }
+  }
+
+  /// Opens and locks a temporary folder of an unchanging name, which is created where it is not there;
+  /// nil where another process has given it its final name, or removed it, meanwhile.
+  private static func enter(
+    _ temporary: TemporaryName, _ target: String, _ sharing: Sharing
+  ) throws -> Int32? {
     let isNew = try SystemCalls.status(path: temporary.path, followingLinks: false) == nil
     if isNew {
       do {
@@ -98,21 +108,35 @@ public final class OutputFolder: Sendable {
         }
       }
     }
-    let descriptor: Int32
-    do {
-      descriptor = try SystemCalls.openPath(temporary.path, for: .locking, reportedPath: target)
-    } catch {
-      if isNew { SystemCalls.removeFolder(temporary.path) }
-      throw error
+    guard let descriptor = try open(temporary, isNew: isNew, reportedPath: target) else {
+      return nil
     }
     guard SystemCalls.lock(descriptor, sharing: sharing == .withOthers) else {
       SystemCalls.closeDescriptor(descriptor)
       throw FileError.inUse(path: target)
     }
-    lockDescriptor = descriptor
-    self.path = target
-    self.replacing = replacing
-    self.temporary = temporary
+    do {
+      let status = try SystemCalls.status(descriptor: descriptor, path: target)
+      if try SystemCalls.status(path: temporary.path)?.inode == status.inode { return descriptor }
+    } catch {
+      SystemCalls.closeDescriptor(descriptor)
+      throw error
+    }
+    SystemCalls.closeDescriptor(descriptor)
+    return nil
+  }
+
+  /// Opens a temporary folder; nil where it is gone.
+  private static func open(
+    _ temporary: TemporaryName, isNew: Bool, reportedPath: String
+  ) throws -> Int32? {
+    do {
+      return try SystemCalls.openPath(temporary.path, for: .locking, reportedPath: reportedPath)
+    } catch {
+      if isNew { SystemCalls.removeFolder(temporary.path) }
+      if SystemCalls.meansAbsent(error.code) { return nil }
+      throw error
+    }
   }
 
   deinit {

@@ -1,7 +1,10 @@
+internal import Synchronization
+
 /// A regular file opened for reading at positions, from any thread.
 ///
 /// Nothing is mapped: a mapped file that another process shortens kills the reader with SIGBUS,
-/// a positioned read reports it.
+/// a positioned read reports it. So it does where someone writes to the file: what was read before
+/// and what is read now would be of no one content.
 public final class ReadableFile: Sendable {
   /// The path it was opened by.
   public let path: String
@@ -13,6 +16,9 @@ public final class ReadableFile: Sendable {
 
   /// The open file, for processes that are to read the same one.
   package let descriptor: Int32
+
+  /// Whether this process itself writes to the file meanwhile.
+  private let mayChange = Atomic<Bool>(false)
 
   /// Opens a file without waiting, whatever it is.
   ///
@@ -36,15 +42,31 @@ public final class ReadableFile: Sendable {
 
   /// Fills a buffer from a position.
   ///
-  /// - Throws: `FileError.endedEarly` where the file ends inside the range.
+  /// - Throws: `FileError.endedEarly` where the file ends inside the range; `FileError.changed`.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
-    try SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
+    try unsafe SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
+    try checkUnchanged()
   }
+
+  /// Looks whether what was read so far is what the file held when it was opened: the system notes the
+  /// time of a change before anyone can read it.
+  ///
+  /// - Throws: `FileError.changed`.
+  package func checkUnchanged() throws {
+    if mayChange.load(ordering: .relaxed) { return }
+    let status = try SystemCalls.status(descriptor: descriptor, path: path)
+    guard status.changeTime == changeTime, status.size == size else {
+      throw FileError.changed(path: path)
+    }
+  }
+
+  /// Lets the file change from now on: this process writes to it.
+  package func expectChanges() { mayChange.store(true, ordering: .relaxed) }
 
   /// The bytes of a range.
   public func bytes(at offset: Int, count: Int) throws -> [UInt8] {
-    try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      try read(
+    try unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      try unsafe read(
         at: offset,
         into: UnsafeMutableRawBufferPointer(
           rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
@@ -61,5 +83,16 @@ public final class ReadableFile: Sendable {
       throw FileError.tooLarge(path: path, found: file.size, limit: limit)
     }
     return try file.bytes(at: 0, count: file.size)
+  }
+
+  /// The whole text of a JSON file.
+  ///
+  /// - Throws: `FileError.jsonTooLarge` beyond `ReadingLimits.headerBytes`, before anything is read.
+  package static func json(at path: String) throws -> [UInt8] {
+    do {
+      return try contents(of: path, limit: ReadingLimits.current.headerBytes)
+    } catch FileError.tooLarge(_, let found, let limit) {
+      throw FileError.jsonTooLarge(path: path, found: found, limit: limit)
+    }
   }
 }

@@ -56,7 +56,7 @@ package struct SHA256Hasher {
   /// Starts with no bytes.
   package init() {
     #if !canImport(CryptoKit)
-      nettle_sha256_init(&state)
+      unsafe nettle_sha256_init(&state)
     #endif
   }
 
@@ -66,7 +66,7 @@ package struct SHA256Hasher {
       state.update(bufferPointer: bytes)
     #else
       guard let start = bytes.baseAddress else { return }
-      nettle_sha256_update(&state, bytes.count, start.assumingMemoryBound(to: UInt8.self))
+      unsafe nettle_sha256_update(&state, bytes.count, start.assumingMemoryBound(to: UInt8.self))
     #endif
   }
 
@@ -76,7 +76,7 @@ package struct SHA256Hasher {
       let bytes = Array(state.finalize())
     #else
       var bytes = [UInt8](repeating: 0, count: 32)
-      nettle_sha256_digest(&state, 32, &bytes)
+      unsafe nettle_sha256_digest(&state, 32, &bytes)
     #endif
     guard let digest = SHA256Digest(bytes: bytes) else { preconditionFailure("32 bytes") }
     return digest
@@ -87,8 +87,8 @@ package struct SHA256Hasher {
     var hasher = SHA256Hasher()
     let (size, piece) = (tensor.info.byteCount, 1 << 20)
     for offset in stride(from: 0, to: size, by: piece) {
-      try tensor.source.bytes(of: tensor.index, range: offset..<min(size, offset + piece))
-        .withUnsafeBytes { hasher.update($0) }
+      try unsafe tensor.source.bytes(of: tensor.index, range: offset..<min(size, offset + piece))
+        .withUnsafeBytes { unsafe hasher.update($0) }
     }
     return hasher.finish()
   }
@@ -99,22 +99,22 @@ package struct SHA256Hasher {
     let buffer = AlignedBuffer(byteCount: 1 << 20)
     var hasher = SHA256Hasher()
     for offset in stride(from: 0, to: file.size, by: 1 << 20) {
-      let piece = buffer.prefix(min(1 << 20, file.size - offset))
-      try file.read(at: offset, into: piece)
-      hasher.update(UnsafeRawBufferPointer(piece))
+      let piece = unsafe buffer.prefix(min(1 << 20, file.size - offset))
+      try unsafe file.read(at: offset, into: piece)
+      unsafe hasher.update(UnsafeRawBufferPointer(piece))
     }
     return hasher.finish()
   }
 
   /// The digest of an array's bytes.
   package static func digest(of bytes: [UInt8]) -> SHA256Digest {
-    bytes.withUnsafeBytes { digest(of: $0) }
+    unsafe bytes.withUnsafeBytes { unsafe digest(of: $0) }
   }
 
   /// The digest of some bytes.
   package static func digest(of bytes: UnsafeRawBufferPointer) -> SHA256Digest {
     var hasher = SHA256Hasher()
-    hasher.update(bytes)
+    unsafe hasher.update(bytes)
     return hasher.finish()
   }
 }

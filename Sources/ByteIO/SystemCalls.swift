@@ -81,21 +81,23 @@ enum SystemCalls {
     var (verb, mode) = ("open", mode_t(0))
     if case .creating(let wanted) = purpose { (verb, mode) = ("create", mode_t(wanted)) }
     return Int32(
-      try retrying(verb, reportedPath ?? path) { Int(open(path, purpose.flags | O_CLOEXEC, mode)) })
+      try retrying(verb, reportedPath ?? path) {
+        unsafe Int(open(path, purpose.flags | O_CLOEXEC, mode))
+      })
   }
 
   static func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
 
   static func status(descriptor: Int32, path: String) throws(SystemError) -> Status {
     var raw = stat()
-    _ = try retrying("inspect", path) { Int(fstat(descriptor, &raw)) }
+    _ = try retrying("inspect", path) { unsafe Int(fstat(descriptor, &raw)) }
     return Status(raw)
   }
 
   /// The status of what the path leads to, or of a link itself; nil where there is nothing.
   static func status(path: String, followingLinks: Bool = true) throws(SystemError) -> Status? {
     var raw = stat()
-    if (followingLinks ? stat(path, &raw) : lstat(path, &raw)) == 0 { return Status(raw) }
+    if unsafe (followingLinks ? stat(path, &raw) : lstat(path, &raw)) == 0 { return Status(raw) }
     if errno == ENOENT || errno == ENOTDIR { return nil }
     throw .current("inspect", path)
   }
@@ -107,8 +109,8 @@ enum SystemCalls {
     var done = 0
     while done < buffer.count {
       let count = try retrying("read", path) {
-        pread(
-          descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done,
+        unsafe pread(
+          descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done,
           off_t(offset + done))
       }
       if count == 0 { break }
@@ -123,7 +125,7 @@ enum SystemCalls {
   static func fill(
     _ buffer: UnsafeMutableRawBufferPointer, from descriptor: Int32, at offset: Int, path: String
   ) throws {
-    let count = try read(descriptor, at: offset, into: buffer, path: path)
+    let count = try unsafe read(descriptor, at: offset, into: buffer, path: path)
     guard count == buffer.count else {
       throw FileError.endedEarly(path: path, offset: offset + count, missing: buffer.count - count)
     }
@@ -135,8 +137,8 @@ enum SystemCalls {
     var done = 0
     while done < buffer.count {
       done += try retrying("write", path) {
-        pwrite(
-          descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done,
+        unsafe pwrite(
+          descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done,
           off_t(offset + done))
       }
     }
@@ -199,7 +201,7 @@ enum SystemCalls {
     #if os(Linux)
       var from = Int64(sourceOffset)
       var to = Int64(targetOffset)
-      return max(0, rl_copy_file_range(source, &from, target, &to, UInt(count)))
+      return unsafe max(0, rl_copy_file_range(source, &from, target, &to, UInt(count)))
     #else
       return 0
     #endif
@@ -222,13 +224,13 @@ enum SystemCalls {
     -> Bool
   {
     if replacing {
-      if rename(source, target) != 0 { throw .current("rename to", target) }
+      if unsafe rename(source, target) != 0 { throw .current("rename to", target) }
       return true
     }
     #if canImport(Darwin)
       let result = renamex_np(source, target, UInt32(RENAME_EXCL))
     #else
-      let result = rl_rename(source, target, 1)
+      let result = unsafe rl_rename(source, target, 1)
     #endif
     if result == 0 { return true }
     if errno == EEXIST { return false }
@@ -245,7 +247,7 @@ enum SystemCalls {
     #if canImport(Darwin)
       let result = renamex_np(first, second, UInt32(RENAME_SWAP))
     #else
-      let result = rl_rename(first, second, 2)
+      let result = unsafe rl_rename(first, second, 2)
     #endif
     if result == 0 { return true }
     if errno == EINVAL || errno == ENOSYS || errno == ENOTSUP { return false }
@@ -254,36 +256,38 @@ enum SystemCalls {
 
   /// Removes what is only in the way: a failure leaves it for the next run.
   static func remove(_ path: String) {
-    _ = unlink(path)
+    _ = unsafe unlink(path)
   }
 
   /// Removes a file that must be gone.
   static func removeForGood(_ path: String) throws(SystemError) {
-    if unlink(path) != 0, errno != ENOENT { throw .current("remove", path) }
+    if unsafe unlink(path) != 0, errno != ENOENT { throw .current("remove", path) }
   }
 
   static func makeFolder(_ path: String, reportedPath: String) throws(SystemError) {
-    if mkdir(path, 0o777) != 0 { throw .current("create folder", reportedPath) }
+    if unsafe mkdir(path, 0o777) != 0 { throw .current("create folder", reportedPath) }
   }
 
   static func removeFolder(_ path: String) {
-    _ = rmdir(path)
+    _ = unsafe rmdir(path)
   }
 
   /// Names in a folder without `.` and `..`, sorted by bytes.
   static func entries(of folder: String) throws(SystemError) -> [String] {
-    guard let stream = opendir(folder) else { throw .current("list", folder) }
-    defer { closedir(stream) }
+    guard let stream = unsafe opendir(folder) else { throw .current("list", folder) }
+    defer { unsafe closedir(stream) }
     var names: [String] = []
     while true {
       errno = 0
-      guard let entry = readdir(stream) else {
+      guard let entry = unsafe readdir(stream) else {
         // Nothing more, or an error: only errno tells.
         if errno != 0 { throw .current("list", folder) }
         break
       }
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe String(cString: $0)
+        }
       }
       if name != "." && name != ".." { names.append(name) }
     }
@@ -302,16 +306,16 @@ enum SystemCalls {
 
   static func freeBytes(at path: String) -> Int? {
     var raw = statvfs()
-    guard statvfs(path, &raw) == 0 else { return nil }
+    guard unsafe statvfs(path, &raw) == 0 else { return nil }
     return Int(
       clamping: UInt64(raw.f_bavail).multipliedReportingOverflow(by: UInt64(raw.f_frsize))
         .partialValue)
   }
 
   static func resolvedPath(_ path: String) -> String? {
-    guard let resolved = realpath(path, nil) else { return nil }
-    defer { free(resolved) }
-    return String(cString: resolved)
+    guard let resolved = unsafe realpath(path, nil) else { return nil }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
   }
 
   static func coreCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
@@ -321,9 +325,19 @@ enum SystemCalls {
     max(0, sysconf(Int32(_SC_PHYS_PAGES))) * max(0, sysconf(Int32(_SC_PAGESIZE)))
   }
 
+  /// Whether that much address space is left under the process's limit: it is asked for and given
+  /// back.
+  static func hasAddressSpace(_ byteCount: Int) -> Bool {
+    guard let start = unsafe mmap(nil, byteCount, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0),
+      unsafe start != MAP_FAILED
+    else { return false }
+    unsafe munmap(start, byteCount)
+    return true
+  }
+
   /// The errno that keeps files from being created in a folder; nil where they can be.
   static func whyNotWritable(_ folder: String) -> Int32? {
-    access("\(folder)/.", W_OK | X_OK) == 0 ? nil : errno
+    unsafe access("\(folder)/.", W_OK | X_OK) == 0 ? nil : errno
   }
 
   // MARK: Errors
@@ -331,11 +345,14 @@ enum SystemCalls {
   /// The errno of the call that just failed.
   static var lastError: Int32 { errno }
 
+  /// Whether an errno says that another process holds a lock; others say that there are no locks.
+  static func meansLocked(_ code: Int32) -> Bool { code == EWOULDBLOCK }
+
   /// Whether an errno says that nothing is at the path.
   static func meansAbsent(_ code: Int32) -> Bool { code == ENOENT || code == ENOTDIR }
 
   /// An errno in words.
-  static func message(of code: Int32) -> String { String(cString: strerror(code)) }
+  static func message(of code: Int32) -> String { unsafe String(cString: strerror(code)) }
 
   // MARK: Memory
 
@@ -343,6 +360,6 @@ enum SystemCalls {
   static func areEqual(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Bool {
     guard first.count == second.count else { return false }
     guard let a = first.baseAddress, let b = second.baseAddress else { return true }
-    return memcmp(a, b, first.count) == 0
+    return unsafe memcmp(a, b, first.count) == 0
   }
 }

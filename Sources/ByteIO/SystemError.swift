@@ -48,8 +48,12 @@ public enum FileError: DiagnosableError, Equatable {
   case foreignFiles(path: String, names: [String])
   /// The file ended before the bytes that its header promised: someone shortened it.
   case endedEarly(path: String, offset: Int, missing: Int)
+  /// Someone wrote to the file while it was read, or replaced it.
+  case changed(path: String)
   /// The file is larger than a reader accepts.
   case tooLarge(path: String, found: Int, limit: Int)
+  /// A JSON file beyond `ReadingLimits.headerBytes`.
+  case jsonTooLarge(path: String, found: Int, limit: Int)
   /// Fewer bytes are free on the disk than the output needs.
   case noSpace(path: String, needed: Int, free: Int)
   /// The written file has another size than its layout.
@@ -64,7 +68,7 @@ public enum FileError: DiagnosableError, Equatable {
   /// Content problems are bad data, the others resources.
   public var failureKind: FailureKind {
     switch self {
-    case .notARegularFile, .tooLarge, .endedEarly: .badData
+    case .notARegularFile, .tooLarge, .jsonTooLarge, .endedEarly, .changed: .badData
     case .exists, .insideInput, .notAFolder, .outputIsInput, .foreignFiles, .hasOtherNames: .usage
     case .noSpace, .wrongSize, .damaged, .inUse: .resource
     }
@@ -91,9 +95,15 @@ public enum FileError: DiagnosableError, Equatable {
     case .endedEarly(let path, let offset, let missing):
       "\(path.escapedForTerminal): the file ended while it was read (at byte \(offset), "
         + "\(missing) more expected); was it replaced meanwhile?"
+    case .changed(let path):
+      "\(path.escapedForTerminal): the file was changed while it was read; wait until nobody writes "
+        + "to it, and run the command again"
     case .tooLarge(let path, let found, let limit):
       "\(path.escapedForTerminal): file too large for what it should be "
         + "(found \(found) bytes, expected at most \(limit))"
+    case .jsonTooLarge(let path, let found, let limit):
+      "\(path.escapedForTerminal): file too large for the JSON that it should be "
+        + "(found \(found) bytes, expected at most \(limit)); --max-header accepts more"
     case .noSpace(let path, let needed, let free):
       "\(path.escapedForTerminal): not enough free disk space "
         + "(found \(free) bytes, expected \(needed)); free some or write elsewhere"

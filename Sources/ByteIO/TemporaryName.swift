@@ -26,6 +26,29 @@ struct TemporaryName {
     return ".\(name)."
   }
 
+  /// Creates something for a target by `open`, which opens it, and locks it while its owner lives.
+  ///
+  /// Before it is locked another run may take it for abandoned and remove it; then there is a next one.
+  /// - Parameter open: nil where what it has just created is gone.
+  /// - Throws: what `open` throws; `FileError.inUse` where it is removed again and again.
+  static func create(
+    for target: String, removing remove: (String) -> Void,
+    opening open: (TemporaryName) throws -> Int32?
+  ) throws -> (name: TemporaryName, descriptor: Int32) {
+    for _ in 0..<8 {
+      let name = TemporaryName(for: target)
+      guard let descriptor = try open(name) else { continue }
+      let isTaken = !SystemCalls.lock(descriptor) && SystemCalls.meansLocked(SystemCalls.lastError)
+      // Nobody else gives anything that name.
+      if !isTaken, (try? SystemCalls.status(path: name.path, followingLinks: false)) != nil {
+        return (name, descriptor)
+      }
+      remove(name.path)
+      SystemCalls.closeDescriptor(descriptor)
+    }
+    throw FileError.inUse(path: target)
+  }
+
   /// Removes temporaries of the same target whose owner is gone: those nobody has locked.
   static func removeAbandoned(besides target: String) {
     let folder = Paths.parent(of: target)

@@ -47,19 +47,19 @@ package final class UpdatableFile: Sendable {
   ///
   /// - Throws: `FileError.endedEarly` where the file ends inside the range.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
-    try SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
+    try unsafe SystemCalls.fill(buffer, from: descriptor, at: offset, path: path)
   }
 
   /// The bytes of a range.
   package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
-    try bytes.withUnsafeMutableBytes { try read(at: offset, into: $0) }
+    try unsafe bytes.withUnsafeMutableBytes { try unsafe read(at: offset, into: $0) }
     return bytes
   }
 
   /// Writes bytes at a position; the file grows where they reach beyond its end.
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-    try SystemCalls.write(descriptor, at: offset, bytes, path: path)
+    try unsafe SystemCalls.write(descriptor, at: offset, bytes, path: path)
   }
 
   /// Called before every flush of the current task, by tests that show what a power cut leaves: the

@@ -7,14 +7,14 @@ package enum ByteShuffle {
   package static func shuffle(
     _ source: UnsafeRawBufferPointer, width: Int, into target: UnsafeMutableRawBufferPointer
   ) {
-    run(rl_shuffle, source, width, target)
+    unsafe run(rl_shuffle, source, width, target)
   }
 
   /// Undoes `shuffle`.
   package static func unshuffle(
     _ source: UnsafeRawBufferPointer, width: Int, into target: UnsafeMutableRawBufferPointer
   ) {
-    run(rl_unshuffle, source, width, target)
+    unsafe run(rl_unshuffle, source, width, target)
   }
 
   private static func run(
@@ -23,7 +23,7 @@ package enum ByteShuffle {
   ) {
     precondition(source.count == target.count && source.count % width == 0)
     guard let from = source.baseAddress, let to = target.baseAddress else { return }
-    kernel(
+    unsafe kernel(
       from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self),
       source.count / width, width)
   }

@@ -3,42 +3,42 @@ internal import CDeflate
 /// zlib streams (RFC 1950) of buffers that are wholly in memory.
 package enum Deflate {
   /// Compresses with reusable working memory; one for each thread.
-  package struct Compressor: ~Copyable {
+  @safe package struct Compressor: ~Copyable {
     private let state: OpaquePointer
 
     /// Prepares for a level from 1 to 12.
     package init(level: Int) {
-      guard let state = libdeflate_alloc_compressor(Int32(level)) else {
+      guard let state = unsafe libdeflate_alloc_compressor(Int32(level)) else {
         fatalError("out of memory")
       }
-      self.state = state
+      unsafe self.state = state
     }
 
-    deinit { libdeflate_free_compressor(state) }
+    deinit { unsafe libdeflate_free_compressor(state) }
 
     /// The most bytes that `count` bytes take compressed.
-    package func bound(_ count: Int) -> Int { libdeflate_zlib_compress_bound(state, count) }
+    package func bound(_ count: Int) -> Int { unsafe libdeflate_zlib_compress_bound(state, count) }
 
     /// Compresses into `target`; the size of the stream, or nil where it does not fit.
     package func compress(
       _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
     ) -> Int? {
-      let size = libdeflate_zlib_compress(
+      let size = unsafe libdeflate_zlib_compress(
         state, source.baseAddress, source.count, target.baseAddress, target.count)
       return size == 0 ? nil : size
     }
   }
 
   /// Decompresses with reusable working memory; one for each thread.
-  package struct Decompressor: ~Copyable {
+  @safe package struct Decompressor: ~Copyable {
     private let state: OpaquePointer
 
     package init() {
-      guard let state = libdeflate_alloc_decompressor() else { fatalError("out of memory") }
-      self.state = state
+      guard let state = unsafe libdeflate_alloc_decompressor() else { fatalError("out of memory") }
+      unsafe self.state = state
     }
 
-    deinit { libdeflate_free_decompressor(state) }
+    deinit { unsafe libdeflate_free_decompressor(state) }
 
     /// Decompresses one stream that ends where `source` ends and fills `target`.
     ///
@@ -48,7 +48,7 @@ package enum Deflate {
     ) throws(CodecError) {
       var taken = 0
       var produced = 0
-      let result = libdeflate_zlib_decompress_ex(
+      let result = unsafe libdeflate_zlib_decompress_ex(
         state, source.baseAddress, source.count, target.baseAddress, target.count, &taken,
         &produced)
       switch result {

@@ -15,13 +15,13 @@ package enum Zstandard {
   }
 
   /// Compresses with reusable working memory; one for each thread.
-  package struct Compressor: ~Copyable {
+  @safe package struct Compressor: ~Copyable {
     private let state: OpaquePointer
 
     /// Prepares for some kind of bytes.
     package init(_ tuning: Tuning) {
-      guard let state = ZSTD_createCCtx() else { fatalError("out of memory") }
-      self.state = state
+      guard let state = unsafe ZSTD_createCCtx() else { fatalError("out of memory") }
+      unsafe self.state = state
       switch tuning {
       case .level(let level): set(ZSTD_c_compressionLevel, level)
       case .shuffled:
@@ -33,10 +33,10 @@ package enum Zstandard {
       }
     }
 
-    deinit { ZSTD_freeCCtx(state) }
+    deinit { unsafe ZSTD_freeCCtx(state) }
 
     private func set(_ parameter: ZSTD_cParameter, _ value: Int) {
-      let result = ZSTD_CCtx_setParameter(state, parameter, Int32(value))
+      let result = unsafe ZSTD_CCtx_setParameter(state, parameter, Int32(value))
       precondition(ZSTD_isError(result) == 0, "a parameter that every version of zstd has")
     }
 
@@ -48,37 +48,37 @@ package enum Zstandard {
     package func compress(
       _ source: UnsafeRawBufferPointer, plane: Int, into target: UnsafeMutableRawBufferPointer
     ) -> Int? {
-      ZSTD_CCtx_reset(state, ZSTD_reset_session_only)
-      ZSTD_CCtx_setPledgedSrcSize(state, UInt64(source.count))
-      var output = ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
+      unsafe ZSTD_CCtx_reset(state, ZSTD_reset_session_only)
+      unsafe ZSTD_CCtx_setPledgedSrcSize(state, UInt64(source.count))
+      var output = unsafe ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
       var start = 0
       repeat {
         let end = source.count - start > plane ? start + plane : source.count
         let operation = end == source.count ? ZSTD_e_end : ZSTD_e_flush
-        let part = UnsafeRawBufferPointer(rebasing: source[start..<end])
-        var input = ZSTD_inBuffer(src: part.baseAddress, size: part.count, pos: 0)
+        let part = unsafe UnsafeRawBufferPointer(rebasing: source[start..<end])
+        var input = unsafe ZSTD_inBuffer(src: part.baseAddress, size: part.count, pos: 0)
         while true {
-          let rest = ZSTD_compressStream2(state, &output, &input, operation)
+          let rest = unsafe ZSTD_compressStream2(state, &output, &input, operation)
           guard ZSTD_isError(rest) == 0 else { return nil }
           if rest == 0 { break }
-          if output.pos == output.size { return nil }
+          if unsafe output.pos == output.size { return nil }
         }
         start = end
       } while start < source.count
-      return output.pos
+      return unsafe output.pos
     }
   }
 
   /// Decompresses with reusable working memory; one for each thread.
-  package struct Decompressor: ~Copyable {
+  @safe package struct Decompressor: ~Copyable {
     private let state: OpaquePointer
 
     package init() {
-      guard let state = ZSTD_createDCtx() else { fatalError("out of memory") }
-      self.state = state
+      guard let state = unsafe ZSTD_createDCtx() else { fatalError("out of memory") }
+      unsafe self.state = state
     }
 
-    deinit { ZSTD_freeDCtx(state) }
+    deinit { unsafe ZSTD_freeDCtx(state) }
 
     /// Decompresses one frame that states its content size, ends where `source` ends and fills
     /// `target` (Container §3.2).
@@ -87,7 +87,7 @@ package enum Zstandard {
     package func decompress(
       _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
     ) throws(CodecError) {
-      let header = try FrameHeader(source)
+      let header = try unsafe FrameHeader(source)
       guard header.contentSize == UInt64(target.count) else {
         throw .wrongSize(expected: target.count)
       }
@@ -95,10 +95,10 @@ package enum Zstandard {
         throw .windowTooLarge(
           found: Int(clamping: header.window), limit: Zstandard.maximumWindow)
       }
-      let frame = ZSTD_findFrameCompressedSize(source.baseAddress, source.count)
+      let frame = unsafe ZSTD_findFrameCompressedSize(source.baseAddress, source.count)
       guard ZSTD_isError(frame) == 0 else { throw .damaged("damaged zstd frame") }
       guard frame == source.count else { throw .trailingBytes(found: source.count - frame) }
-      let produced = ZSTD_decompressDCtx(
+      let produced = unsafe ZSTD_decompressDCtx(
         state, target.baseAddress, target.count, source.baseAddress, source.count)
       guard ZSTD_isError(produced) == 0 else { throw .damaged("damaged zstd frame") }
       guard produced == target.count else { throw .wrongSize(expected: target.count) }
@@ -111,9 +111,10 @@ package enum Zstandard {
     let window: UInt64
 
     init(_ frame: UnsafeRawBufferPointer) throws(CodecError) {
-      guard frame.count >= 5, frame.loadUnaligned(as: UInt32.self).littleEndian == 0xFD2F_B528
+      guard frame.count >= 5,
+        unsafe frame.loadUnaligned(as: UInt32.self).littleEndian == 0xFD2F_B528
       else { throw .damaged("not a zstd frame") }
-      let descriptor = frame[4]
+      let descriptor = unsafe frame[4]
       let isSingleSegment = descriptor & 0x20 != 0
       guard descriptor & 0x08 == 0 else { throw .damaged("reserved bit of a zstd frame set") }
       guard descriptor & 0x03 == 0 else { throw .damaged("zstd frame with a dictionary") }
@@ -125,14 +126,16 @@ package enum Zstandard {
       }
       var stated: UInt64?
       if !isSingleSegment {
-        let exponent = UInt64(frame[position] >> 3)
-        let mantissa = UInt64(frame[position] & 7)
+        let exponent = unsafe UInt64(frame[position] >> 3)
+        let mantissa = unsafe UInt64(frame[position] & 7)
         let base: UInt64 = 1 << (10 + exponent)
         stated = base + base / 8 * mantissa
         position += 1
       }
       var size: UInt64 = 0
-      for byte in (0..<sizeBytes).reversed() { size = size << 8 | UInt64(frame[position + byte]) }
+      for byte in (0..<sizeBytes).reversed() {
+        size = unsafe size << 8 | UInt64(frame[position + byte])
+      }
       if sizeBytes == 2 { size += 256 }
       contentSize = size
       window = stated ?? size

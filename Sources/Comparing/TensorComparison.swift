@@ -113,10 +113,10 @@ public struct TensorComparison: Sendable {
     // Pieces start at multiples of 8 elements, so sub-byte elements start at whole bytes too.
     let bits = reference.info.dtype.bitWidth
     let range = (elements.lowerBound * bits / 8)..<(elements.upperBound * bits / 8)
-    return try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
-      let target = UnsafeMutableRawBufferPointer(
+    return try unsafe [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+      let target = unsafe UnsafeMutableRawBufferPointer(
         rebasing: UnsafeMutableRawBufferPointer(buffer)[..<range.count])
-      try reference.source.read(tensor: reference.index, at: range.lowerBound, into: target)
+      try unsafe reference.source.read(tensor: reference.index, at: range.lowerBound, into: target)
       count = range.count
     }
   }
@@ -128,8 +128,8 @@ extension TensorComparison.Difference {
     _ x: [UInt8], _ xType: DType, _ y: [UInt8], _ yType: DType,
     _ tolerance: TensorComparison.Tolerance
   ) {
-    let a = x.withUnsafeBytes { Conversion.float64(from: $0, dtype: xType) }
-    let b = y.withUnsafeBytes { Conversion.float64(from: $0, dtype: yType) }
+    let a = unsafe x.withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: xType) }
+    let b = unsafe y.withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: yType) }
     for (p, q) in zip(a, b) {
       if !tolerance.accepts(p, q) { isEqual = false }
       guard p != q, !(p.isNaN && q.isNaN) else { continue }
@@ -148,11 +148,11 @@ extension TensorComparison.Difference {
   private mutating func takeIntegers(
     _ x: [UInt8], _ y: [UInt8], _ isSigned: Bool, _ tolerance: TensorComparison.Tolerance
   ) {
-    x.withUnsafeBytes { x in
-      y.withUnsafeBytes { y in
+    unsafe x.withUnsafeBytes { x in
+      unsafe y.withUnsafeBytes { y in
         for offset in stride(from: 0, to: x.count, by: 8) {
-          let p = x.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-          let q = y.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+          let p = unsafe x.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+          let q = unsafe y.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
           guard p != q else { continue }
           let isBelow = isSigned ? Int64(bitPattern: p) < Int64(bitPattern: q) : p < q
           let distance = Double(isBelow ? q &- p : p &- q)

@@ -21,12 +21,12 @@ enum Ulps {
     _ x: [UInt8], _ y: [UInt8], _ ordinal: (Bits) -> Int64
   ) -> UInt64 {
     let size = MemoryLayout<Bits>.size
-    return x.withUnsafeBytes { x in
-      y.withUnsafeBytes { y in
+    return unsafe x.withUnsafeBytes { x in
+      unsafe y.withUnsafeBytes { y in
         var largest: UInt64 = 0
         for offset in stride(from: 0, to: x.count, by: size) {
-          let p = ordinal(x.loadUnaligned(fromByteOffset: offset, as: Bits.self))
-          let q = ordinal(y.loadUnaligned(fromByteOffset: offset, as: Bits.self))
+          let p = unsafe ordinal(x.loadUnaligned(fromByteOffset: offset, as: Bits.self))
+          let q = unsafe ordinal(y.loadUnaligned(fromByteOffset: offset, as: Bits.self))
           largest = max(largest, UInt64(bitPattern: max(p, q) &- min(p, q)))
         }
         return largest

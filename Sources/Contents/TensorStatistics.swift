@@ -46,7 +46,9 @@ public struct TensorStatistics: Sendable, Equatable {
       try progress()
       let piece = try source.bytes(
         of: index, range: offset..<min(info.byteCount, offset + 1 << 20))
-      for value in piece.withUnsafeBytes({ Conversion.float64(from: $0, dtype: info.dtype) }) {
+      for value in unsafe piece.withUnsafeBytes({
+        unsafe Conversion.float64(from: $0, dtype: info.dtype)
+      }) {
         add(value)
       }
     }

@@ -37,10 +37,10 @@ final class DeferredMerge: Sendable {
         action: .add { _ in try self.delta(of: block) }, kind: "LoRA",
         loadedElements: info.rank * (info.inFeatures + info.outFeatures))
     }
-    return FoldInput(
+    return unsafe FoldInput(
       label: label, updates: updates, weight: weight, generations: order.map(merge.depth(of:)),
       observe: { update, tile, rows, elements in
-        try self.measure(order[update], tile, rows, elements)
+        try unsafe self.measure(order[update], tile, rows, elements)
       }, stop: { self.stop($0) })
   }
 
@@ -58,7 +58,7 @@ final class DeferredMerge: Sendable {
     if state.isKnown[block] { return }
     guard let weight = weights.withLock({ $0[block] }) else { return }
     try state.factors.use(block) { factors in
-      let sums = try merge.sums(
+      let sums = try unsafe merge.sums(
         of: elements, rows: rows, of: TensorReference(source: base, index: weight), factors)
       state.collector.add(sums, tile: tile, of: block, factors)
     }

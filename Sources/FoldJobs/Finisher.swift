@@ -1,3 +1,4 @@
+internal import ByteIO
 internal import Dispatch
 internal import Synchronization
 
@@ -34,7 +35,11 @@ final class Finisher: Sendable {
   func start(_ body: @escaping @Sendable () throws -> Void) throws {
     try finish()
     work.set(body)
-    queue.async { [work] in work.run() }
+    if Parallel.hasRoom(forThreads: 1) {
+      queue.async { [work] in work.run() }
+    } else {
+      work.run()
+    }
   }
 
   /// Waits for what was started.

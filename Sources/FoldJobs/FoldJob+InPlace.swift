@@ -44,6 +44,8 @@ extension FoldJob {
     let pending = try InPlaceJournal.pending(for: request.base)
     let record =
       try pending.map { try self.record(of: $0) } ?? rehearse(undo, files, on: machine, progress)
+    // From here on it is this run that changes the base, and holds its locks.
+    for shard in base.shards { shard.file.expectChanges() }
     let journal = try InPlaceJournal(
       base: request.base, files: files.files, fingerprint: inPlaceFingerprint,
       groups: groups.count, command: command,
@@ -52,7 +54,7 @@ extension FoldJob {
     for (adapter, known) in zip(adapters, record.statistics.byAdapter) {
       adapter.deferred?.begin(known)
     }
-    let fold = Fold(
+    let fold = unsafe Fold(
       threads: machine.threads, allowsNonFinite: true, verification: request.verification)
     let total = groups.reduce(0) { $0 + $1.byteCount }
     var done = groups[..<journal.firstGroup].reduce(0) { $0 + $1.byteCount }
@@ -111,7 +113,7 @@ extension FoldJob {
       try FoldJob.namingRepeats(true, path) { try undoWriter(path, inPlace: true) }
     }
     for adapter in adapters { adapter.deferred?.begin(adapter.nothingKnown) }
-    var fold = Fold(
+    var fold = unsafe Fold(
       threads: machine.threads, allowsNonFinite: request.allowsNonFinite,
       verification: request.verification, change: writer.map(observer))
     fold.isRehearsal = true

@@ -53,7 +53,7 @@ extension FoldJob {
       }
       deferred.begin(known.byAdapter[position])
     }
-    let report = try Fold(
+    let report = try unsafe Fold(
       threads: machine.threads, allowsNonFinite: request.allowsNonFinite,
       verification: request.verification, change: change
     ).run(plan, tensors: tensors, into: writer, progress: progress)

@@ -61,7 +61,7 @@ extension FoldJob {
     let tensors = base.source.tensors
     return { tensor, offset, before, after in
       let info = tensors[tensor]
-      try undo.record(
+      try unsafe undo.record(
         tensor: info.name, elementWidth: max(1, info.dtype.bitWidth / 8), offset: offset,
         before: before, after: after)
     }

@@ -124,7 +124,7 @@ public struct FoldJob: Sendable {
     var known = KnownStatistics(adapters)
     guard layout.isFolder else {
       let writer = try writer(0, at: request.output, replacing: request.replacing)
-      let report = try fold(
+      let report = try unsafe fold(
         0, into: writer, &known, on: machine, change: undo.map(observer), progress)
       if let undo { try finish(undo, on: machine) }
       try writer.commit()
@@ -145,7 +145,7 @@ public struct FoldJob: Sendable {
       } else {
         let writer = try writer(number, at: workspace.path(of: shard.name), replacing: true)
         let before = done
-        let report = try fold(
+        let report = try unsafe fold(
           number, into: writer, &known, on: machine, change: undo.map(observer)
         ) { try progress(FoldProgress(bytesDone: before + $0.bytesDone, bytesTotal: total)) }
         reports.append(report)

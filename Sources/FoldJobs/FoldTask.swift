@@ -100,7 +100,7 @@ extension FoldJob {
       var known = try statistics(from: workspace, tasks)
       let writer = try writer(
         task.shard, at: workspace.path(of: layout.shards[task.shard].name), replacing: true)
-      let report = try fold(task.shard, into: writer, &known, on: machine, progress)
+      let report = try unsafe fold(task.shard, into: writer, &known, on: machine, progress)
       try writer.commit()
       try workspace.record(
         ShardRecord(report: report, statistics: KnownStatistics(adapters)), task.shard)

@@ -62,12 +62,18 @@ public struct OpenedAdapter: Sendable {
     _ choice: FoldRequest.AdapterChoice, _ request: FoldRequest, _ base: FoldBase,
     _ machine: FoldMachine, mayDefer: Bool
   ) throws -> OpenedAdapter {
-    if let updates = try AdapterUpdates(path: choice.path, hdf5: machine.hdf5),
-      !updates.isPlain || updates.isFlattened && !request.asksForMerge
-    {
-      return try OpenedAdapter(updates.fitted(to: base.source), choice, request, machine)
-    }
-    return try OpenedAdapter(choice, request, base, machine, mayDefer: mayDefer)
+    // Digests are of files that are opened once more, which must be the same ones.
+    let before = try FileIdentities(at: choice.path)
+    let opened =
+      if let updates = try AdapterUpdates(path: choice.path, hdf5: machine.hdf5),
+        !updates.isPlain || updates.isFlattened && !request.asksForMerge
+      {
+        try OpenedAdapter(updates.fitted(to: base.source), choice, request, machine)
+      } else {
+        try OpenedAdapter(choice, request, base, machine, mayDefer: mayDefer)
+      }
+    try before.check(opened.files + opened.sidecars.map(\.path))
+    return opened
   }
 
   /// An adapter of a foreign format that is folded as it is.

@@ -7,8 +7,6 @@ internal import Tensors
 public struct PlanFile: Sendable {
   private static let format = "resloratool.fold-plan"
   private static let version = 1
-  /// The most bytes such a file may have.
-  private static let maximumSize = 100_000_000
 
   /// Where it lies.
   public let path: String
@@ -22,7 +20,7 @@ public struct PlanFile: Sendable {
   /// - Throws: `FoldJobError.notAPlan`, `FileError`, `SystemError`.
   public init(path: String) throws {
     func failure(_ problem: String) -> FoldJobError { .notAPlan(path: path, problem: problem) }
-    let text = try ReadableFile.contents(of: path, limit: PlanFile.maximumSize)
+    let text = try ReadableFile.json(at: path)
     let tree: JSONValue
     do { tree = try JSONValue(parsing: text) } catch { throw failure("\(error)") }
     guard tree.object?["format"]?.string == PlanFile.format else {

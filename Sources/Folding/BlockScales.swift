@@ -87,8 +87,8 @@ struct BlockScales: Sendable {
       }
     }
     let wanted = largest.map { $0 == 0 ? 1 : $0 / BlockScales.largest }
-    let stored = Conversion.bytes(from: wanted, dtype: dtype)
-      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    let stored = unsafe Conversion.bytes(from: wanted, dtype: dtype)
+      .withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: dtype) }
     // A scale that the dtype can't hold would make nothing, or infinities, of its block.
     return stored.map { $0 == 0 ? dtype.smallest : $0.isFinite ? $0 : dtype.largestFinite }
   }
@@ -106,7 +106,7 @@ extension BlockScales {
       let (row, column) = index.quotientAndRemainder(dividingBy: columns)
       return values[index] / scales[row / extent * width + column / extent]
     }
-    rl_f64_to_f8e4m3(quotients, &codes, values.count)
+    unsafe rl_f64_to_f8e4m3(quotients, &codes, values.count)
     for index in values.indices {
       let (row, column) = index.quotientAndRemainder(dividingBy: columns)
       let scale = scales[row / extent * width + column / extent]

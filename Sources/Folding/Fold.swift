@@ -8,7 +8,7 @@ public import Tensors
 /// Every thread works through tiles of about a mebibyte in strips that its cache holds: it reads one,
 /// computes, writes, reads back and compares. Memory: `FoldPlan.peakMemory(threads:)`, whatever the size of the model. The
 /// output has the same bits for every number of threads and on every CPU (Folding §3).
-public struct Fold: Sendable {
+@safe public struct Fold: Sendable {
   /// The most threads to use.
   public var threads: Int
   /// Whether NaN and infinities may be written into folded weights.
@@ -43,7 +43,7 @@ public struct Fold: Sendable {
     self.threads = threads
     self.allowsNonFinite = allowsNonFinite
     self.verification = verification
-    self.change = change
+    unsafe self.change = change
   }
 
   /// Writes tensors of a plan into a sink, each verified as soon as it is written (Folding §5). The

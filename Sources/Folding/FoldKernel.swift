@@ -29,24 +29,25 @@ enum FoldKernel {
   ) -> PieceFigures {
     guard let start = tile.baseAddress else { return PieceFigures() }
     var statistics = rl_fold_statistics()
-    withPointer(to: numbers) { numbers in
+    unsafe withPointer(to: numbers) { numbers in
       switch operands {
       case .single(let b, let a, let rank):
-        let kernel = dtype == .bf16 ? rl_fold_bf16 : rl_fold_f16
-        b.withUnsafeBufferPointer { b in
-          kernel(
+        let kernel = unsafe dtype == .bf16 ? rl_fold_bf16 : rl_fold_f16
+        unsafe b.withUnsafeBufferPointer { b in
+          unsafe kernel(
             level, start.assumingMemoryBound(to: UInt16.self), rows.count, columns,
-            b.baseAddress.map { $0 + rows.lowerBound * rank }, a, rank, numbers, &statistics)
+            b.baseAddress.map { unsafe $0 + rows.lowerBound * rank }, a, rank, unsafe numbers,
+            &statistics)
         }
       case .double(let b, let a, let rank):
-        b.withUnsafeBufferPointer { b in
-          let factors = b.baseAddress.map { $0 + rows.lowerBound * rank }
+        unsafe b.withUnsafeBufferPointer { b in
+          let factors = unsafe b.baseAddress.map { unsafe $0 + rows.lowerBound * rank }
           if dtype == .f32 {
-            rl_fold_f32(
+            unsafe rl_fold_f32(
               level, start.assumingMemoryBound(to: Float.self), rows.count, columns, factors, a,
               rank, numbers, &statistics)
           } else {
-            rl_fold_f64(
+            unsafe rl_fold_f64(
               level, start.assumingMemoryBound(to: Double.self), rows.count, columns, factors, a,
               rank, numbers, &statistics)
           }
@@ -69,20 +70,20 @@ enum FoldKernel {
     precondition(values.count == before.count)
     guard let start = target.baseAddress else { return PieceFigures() }
     var statistics = rl_fold_statistics()
-    withPointer(to: numbers) { numbers in
+    unsafe withPointer(to: numbers) { numbers in
       let count = before.count
       switch dtype {
       case .f64:
-        rl_store_f64(
+        unsafe rl_store_f64(
           level, start.assumingMemoryBound(to: Double.self), before, values, nil, count, numbers,
           &statistics)
       case .f32:
-        rl_store_f32(
+        unsafe rl_store_f32(
           level, start.assumingMemoryBound(to: Float.self), before, values, nil, count, numbers,
           &statistics)
       default:
-        let kernel = dtype == .bf16 ? rl_store_bf16 : rl_store_f16
-        kernel(
+        let kernel = unsafe dtype == .bf16 ? rl_store_bf16 : rl_store_f16
+        unsafe kernel(
           level, start.assumingMemoryBound(to: UInt16.self), before, values, nil, count, numbers,
           &statistics)
       }
@@ -94,7 +95,7 @@ enum FoldKernel {
     to numbers: rl_rounding?, _ body: (UnsafePointer<rl_rounding>?) -> Void
   ) {
     guard let numbers else { return body(nil) }
-    withUnsafePointer(to: numbers, body)
+    unsafe withUnsafePointer(to: numbers, body)
   }
 }
 

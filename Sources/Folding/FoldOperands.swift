@@ -16,20 +16,26 @@ enum FoldOperands: Sendable {
     let panel = Int(RL_PANEL)
     let count = (a.columns + panel - 1) / panel * panel * a.rows
     if accumulatingInSingle {
-      self = .single(
+      self = unsafe .single(
         b: [Float](unsafeUninitializedCapacity: b.values.count) { buffer, initialized in
-          if let start = buffer.baseAddress { rl_f64_to_f32(b.values, start, b.values.count) }
+          if let start = buffer.baseAddress {
+            unsafe rl_f64_to_f32(b.values, start, b.values.count)
+          }
           initialized = b.values.count
         },
-        a: [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-          if let start = buffer.baseAddress { rl_pack_f32(a.values, start, a.rows, a.columns) }
+        a: unsafe [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+          if let start = buffer.baseAddress {
+            unsafe rl_pack_f32(a.values, start, a.rows, a.columns)
+          }
           initialized = count
         }, rank: a.rows)
     } else {
-      self = .double(
+      self = unsafe .double(
         b: b.values,
         a: [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
-          if let start = buffer.baseAddress { rl_pack_f64(a.values, start, a.rows, a.columns) }
+          if let start = buffer.baseAddress {
+            unsafe rl_pack_f64(a.values, start, a.rows, a.columns)
+          }
           initialized = count
         }, rank: a.rows)
     }

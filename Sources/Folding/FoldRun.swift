@@ -3,7 +3,7 @@ internal import ByteIO
 internal import Tensors
 
 /// What the threads of a run share.
-struct FoldRun: Sendable {
+@safe struct FoldRun: Sendable {
   let plan: FoldPlan
   let sink: any TensorSink
   let verification: Fold.Verification
@@ -20,7 +20,7 @@ struct FoldRun: Sendable {
     self.plan = plan
     self.sink = sink
     verification = settings.verification
-    change = settings.change
+    unsafe change = settings.change
     isRehearsal = settings.isRehearsal
     targets = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1, $0) })
     var uses = [Int](repeating: 0, count: plan.parts.count)
@@ -33,7 +33,7 @@ struct FoldRun: Sendable {
 
   /// Whether anybody measures the part's rows before they are folded.
   func isMeasured(_ part: FoldedPart) -> Bool {
-    part.contributions.contains { plan.inputs[$0.input].observe != nil }
+    part.contributions.contains { unsafe plan.inputs[$0.input].observe != nil }
   }
 
   /// Shows whole rows as they are stored to those who measure them.
@@ -46,7 +46,8 @@ struct FoldRun: Sendable {
     let first = plan.tiles(of: part).first ?? rows
     let number = tile * RowTiles.strips(of: first, rowBytes: rowBytes).count + strip
     for contribution in part.contributions {
-      try plan.inputs[contribution.input].observe?(contribution.position, number, rows, elements)
+      try unsafe plan.inputs[contribution.input].observe?(
+        contribution.position, number, rows, elements)
     }
   }
 

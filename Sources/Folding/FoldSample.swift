@@ -28,13 +28,13 @@ struct FoldSample {
   ) {
     self.row = row
     self.columns = columns
-    if before.bytes.count < columns * 8 {
+    if unsafe before.bytes.count < columns * 8 {
       before = FoldSample.line(columns)
       stored = FoldSample.line(columns)
       low = FoldSample.line(columns)
       high = FoldSample.line(columns)
     }
-    Conversion.float64(from: bytes, dtype: dtype, into: values(before))
+    unsafe Conversion.float64(from: bytes, dtype: dtype, into: values(before))
   }
 
   /// Checks that every stored element of the row lies within the error that the accumulator's
@@ -46,31 +46,31 @@ struct FoldSample {
     _ bytes: UnsafeRawBufferPointer, _ dtype: DType, _ exact: PlainFactors, _ level: rl_level,
     _ rounding: FoldRounding, _ name: TensorName
   ) throws(FoldError) {
-    let (before, stored) = (values(before), values(stored))
-    let (low, high) = (values(low), values(high))
+    let (before, stored) = unsafe (values(before), values(stored))
+    let (low, high) = unsafe (values(low), values(high))
     guard let first = before.baseAddress, let lows = low.baseAddress, let highs = high.baseAddress
     else { return }
-    Conversion.float64(from: bytes, dtype: dtype, into: stored)
+    unsafe Conversion.float64(from: bytes, dtype: dtype, into: stored)
     let rank = exact.b.columns
     let unit = dtype == .f16 || dtype == .bf16 ? 0x1p-24 : 0x1p-53
-    exact.b.values.withUnsafeBufferPointer { b in
-      rl_bounds_f64(
-        level, first, b.baseAddress.map { $0 + row * rank }, exact.a.values, rank, columns,
-        Double(rank + 3) * unit, lows, highs)
+    unsafe exact.b.values.withUnsafeBufferPointer { b in
+      unsafe rl_bounds_f64(
+        level, first, b.baseAddress.map { unsafe $0 + row * rank }, exact.a.values, rank, columns,
+        Double(rank + 3) * unit, unsafe lows, unsafe highs)
     }
     if rounding != .nearest {
       // Either neighbour may be taken.
       for column in 0..<columns {
-        low[column] -= dtype.spacing(at: low[column])
-        high[column] += dtype.spacing(at: high[column])
+        unsafe low[column] -= dtype.spacing(at: low[column])
+        unsafe high[column] += dtype.spacing(at: high[column])
       }
     }
-    round(low, dtype)
-    round(high, dtype)
-    let fault = rl_first_outside(first, stored.baseAddress, lows, highs, columns)
+    unsafe round(low, dtype)
+    unsafe round(high, dtype)
+    let fault = unsafe rl_first_outside(first, stored.baseAddress, lows, highs, columns)
     guard fault == columns else {
       let delta = (0..<rank).reduce(0.0) { $0 + exact.b[row, $1] * exact.a[$1, fault] }
-      throw .unconfirmed(
+      throw unsafe .unconfirmed(
         output: name, row: row, column: fault, found: stored[fault],
         expected: before[fault] + delta)
     }
@@ -78,16 +78,16 @@ struct FoldSample {
 
   /// Rounds to elements of a dtype and back.
   private func round(_ line: UnsafeMutableBufferPointer<Double>, _ dtype: DType) {
-    withUnsafeTemporaryAllocation(
+    unsafe withUnsafeTemporaryAllocation(
       byteCount: line.count * dtype.elementByteCount, alignment: 8
     ) { elements in
-      Conversion.encode(UnsafeBufferPointer(line), dtype: dtype, into: elements)
-      Conversion.float64(from: UnsafeRawBufferPointer(elements), dtype: dtype, into: line)
+      unsafe Conversion.encode(UnsafeBufferPointer(line), dtype: dtype, into: elements)
+      unsafe Conversion.float64(from: UnsafeRawBufferPointer(elements), dtype: dtype, into: line)
     }
   }
 
   private func values(_ line: AlignedBuffer) -> UnsafeMutableBufferPointer<Double> {
-    line.prefix(columns * 8).assumingMemoryBound(to: Double.self)
+    unsafe line.prefix(columns * 8).assumingMemoryBound(to: Double.self)
   }
 
   private static func line(_ columns: Int) -> AlignedBuffer {

@@ -2,7 +2,7 @@ public import Adapters
 public import Tensors
 
 /// One adapter of a fold.
-public struct FoldInput: Sendable {
+@safe public struct FoldInput: Sendable {
   /// What to call it in messages.
   public let label: String
   /// What it does to the base.
@@ -26,7 +26,7 @@ public struct FoldInput: Sendable {
 
   /// Describes an adapter whose updates are known from the start.
   public init(label: String, updates: [WeightUpdate], weight: Double = 1) {
-    self.init(
+    unsafe self.init(
       label: label, updates: updates, weight: weight, generations: nil, observe: nil, stop: nil)
   }
 
@@ -39,7 +39,7 @@ public struct FoldInput: Sendable {
     self.updates = updates
     self.weight = weight
     self.generations = generations
-    self.observe = observe
+    unsafe self.observe = observe
     self.stop = stop
   }
 

@@ -15,7 +15,7 @@ extension LoadedPart {
     _ dtype: DType, _ rounding: FoldRounding, _ name: TensorName
   ) throws {
     let width = dtype.elementByteCount
-    let found = Conversion.float64(
+    let found = unsafe Conversion.float64(
       from: UnsafeRawBufferPointer(
         rebasing: stored[(elements.lowerBound * width)..<(elements.upperBound * width)]),
       dtype: dtype)

@@ -71,7 +71,7 @@ struct LoadedPart: Sendable {
     let reader = PartReader(plan)
     for rows in plan.tiles(of: part) {
       var values = try reader.read(part, rows)
-      values.withUnsafeMutableBufferPointer { delta.add(rows: rows, to: $0) }
+      unsafe values.withUnsafeMutableBufferPointer { unsafe delta.add(rows: rows, to: $0) }
       for position in values.indices {
         squares[position % part.columns] += values[position] * values[position]
       }
@@ -94,8 +94,8 @@ struct LoadedPart: Sendable {
       let width = columns * reference.info.dtype.elementByteCount
       let bytes = try reference.source.bytes(
         of: reference.index, range: (rows.lowerBound * width)..<(rows.upperBound * width))
-      values = bytes.withUnsafeBytes {
-        Conversion.float64(from: $0, dtype: reference.info.dtype)
+      values = unsafe bytes.withUnsafeBytes {
+        unsafe Conversion.float64(from: $0, dtype: reference.info.dtype)
       }
     case .rescaled(let delta, let magnitude, let columnNorms):
       add(delta, rows, &values)
@@ -115,7 +115,7 @@ struct LoadedPart: Sendable {
   }
 
   private func add(_ delta: WeightDelta, _ rows: Range<Int>, _ values: inout [Double]) {
-    values.withUnsafeMutableBufferPointer { delta.add(rows: rows, to: $0) }
+    unsafe values.withUnsafeMutableBufferPointer { unsafe delta.add(rows: rows, to: $0) }
   }
 }
 

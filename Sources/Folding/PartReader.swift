@@ -29,8 +29,8 @@ struct PartReader {
   private func stored(_ tensor: Int, _ elements: Range<Int>) throws -> [Double] {
     let dtype = plan.base.tensors[tensor].dtype
     let width = dtype.elementByteCount
-    return try plan.base.bytes(
+    return try unsafe plan.base.bytes(
       of: tensor, range: (elements.lowerBound * width)..<(elements.upperBound * width)
-    ).withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    ).withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: dtype) }
   }
 }

@@ -31,8 +31,8 @@ struct RowBounds {
   }
 
   private static func rounded(_ values: [Double], _ dtype: DType) -> [Double] {
-    Conversion.bytes(from: values, dtype: dtype)
-      .withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    unsafe Conversion.bytes(from: values, dtype: dtype)
+      .withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: dtype) }
   }
 }
 

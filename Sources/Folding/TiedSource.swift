@@ -25,7 +25,7 @@ struct TiedSource: TensorSource {
 
   func read(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
-  ) throws { try base.read(tensor: index, at: byteOffset, into: buffer) }
+  ) throws { try unsafe base.read(tensor: index, at: byteOffset, into: buffer) }
 
   /// What two updates of one stored parameter mean where it has two names.
   static func conflict(_ error: BaseMatchError, _ ties: [TiedTensors]) -> FoldPlanError? {

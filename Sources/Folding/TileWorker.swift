@@ -24,7 +24,7 @@ struct TileWorker {
     case .dequantise(let rows):
       let columns = plan.base.tensors[piece.tensor].shape[1]
       let values = try PartReader(plan).read(tensor: piece.tensor, columns: columns, rows)
-      return PieceOutcome(
+      return unsafe PieceOutcome(
         figures: try store(
           values, before: values, piece.tensor, first: rows.lowerBound * columns, .nearest, run))
     case .fold(let index, let rows, let tile):
@@ -57,12 +57,12 @@ struct TileWorker {
     // Otherwise read and written rather than copied within the kernel: the bytes are needed here
     // anyway, to compare them with what was written, and that is the quicker way.
     for start in stride(from: bytes.lowerBound, to: bytes.upperBound, by: RowTiles.stripBytes) {
-      let strip = input.prefix(min(RowTiles.stripBytes, bytes.upperBound - start))
-      try reference.source.read(tensor: reference.index, at: start, into: strip)
+      let strip = unsafe input.prefix(min(RowTiles.stripBytes, bytes.upperBound - start))
+      try unsafe reference.source.read(tensor: reference.index, at: start, into: strip)
       if !isShared {
-        try run.sink.write(UnsafeRawBufferPointer(strip), tensor: target, at: start)
+        try unsafe run.sink.write(UnsafeRawBufferPointer(strip), tensor: target, at: start)
       }
-      try compare(strip, target, at: start, run.sink)
+      try unsafe compare(strip, target, at: start, run.sink)
     }
   }
 
@@ -72,10 +72,10 @@ struct TileWorker {
     let info = run.plan.base.tensors[tensor]
     let width = info.dtype.elementByteCount
     reserve(elements.count * width)
-    let tile = input.prefix(elements.count * width)
-    try run.plan.base.read(tensor: tensor, at: elements.lowerBound * width, into: tile)
-    let values = Conversion.float64(from: UnsafeRawBufferPointer(tile), dtype: info.dtype)
-    return try store(
+    let tile = unsafe input.prefix(elements.count * width)
+    try unsafe run.plan.base.read(tensor: tensor, at: elements.lowerBound * width, into: tile)
+    let values = unsafe Conversion.float64(from: UnsafeRawBufferPointer(tile), dtype: info.dtype)
+    return try unsafe store(
       values, before: values, tensor, first: elements.lowerBound, .nearest, run)
   }
 
@@ -91,16 +91,16 @@ struct TileWorker {
     }
     let count = values.count * dtype.elementByteCount
     reserve(count)
-    let tile = input.prefix(count)
+    let tile = unsafe input.prefix(count)
     let place = FoldKernel.Place(tensor: tensor, firstElement: first)
-    var figures = FoldKernel.store(
+    var figures = unsafe FoldKernel.store(
       level, tile, dtype, before: before, values, place.numbers(rounding))
     if figures.overflowed > 0 {
       // New values that are not finite themselves do not overflow.
       figures.overflowed -= zip(before, values).count { $0.isFinite && !$1.isFinite }
     }
-    try confirm(UnsafeRawBufferPointer(tile))
-    try write(tile, target, at: first * dtype.elementByteCount, run)
+    try unsafe confirm(UnsafeRawBufferPointer(tile))
+    try unsafe write(tile, target, at: first * dtype.elementByteCount, run)
     return figures
   }
 
@@ -120,32 +120,32 @@ struct TileWorker {
     var figures = PieceFigures()
     for (position, strip) in RowTiles.strips(of: rows, rowBytes: rowBytes).enumerated() {
       reserve(strip.count * rowBytes)
-      let tile = input.prefix(strip.count * rowBytes)
+      let tile = unsafe input.prefix(strip.count * rowBytes)
       let offset = (part.firstRow + strip.lowerBound) * rowBytes
-      try run.plan.base.read(tensor: part.tensor, at: offset, into: tile)
+      try unsafe run.plan.base.read(tensor: part.tensor, at: offset, into: tile)
       if isMeasured {
-        try run.measure(part, number, position, strip, UnsafeRawBufferPointer(tile))
+        try unsafe run.measure(part, number, position, strip, UnsafeRawBufferPointer(tile))
       }
-      let old = keepBefore(tile, strip, sampled, part, dtype, run)
+      let old = unsafe keepBefore(tile, strip, sampled, part, dtype, run)
       let place = FoldKernel.Place(
         tensor: part.tensor, firstElement: (part.firstRow + strip.lowerBound) * part.columns)
-      figures += FoldKernel.run(
+      unsafe figures += FoldKernel.run(
         level, tile, dtype, columns: part.columns, strip, operands, place.numbers(rounding))
       let name = run.plan.base.tensors[part.tensor].name
       for row in sampled where strip.contains(row) {
         let line = ((row - strip.lowerBound) * rowBytes)..<((row - strip.lowerBound + 1) * rowBytes)
-        if let old {
-          sample.keep(
+        if let old = unsafe old {
+          unsafe sample.keep(
             row, UnsafeRawBufferPointer(rebasing: old[line]), columns: part.columns, dtype)
         }
-        try sample.confirm(
+        try unsafe sample.confirm(
           UnsafeRawBufferPointer(rebasing: tile[line]), dtype, exact, level, rounding, name)
       }
-      if let old {
-        try run.change?(
+      if let old = unsafe old {
+        try unsafe run.change?(
           part.tensor, offset, UnsafeRawBufferPointer(old), UnsafeRawBufferPointer(tile))
       }
-      try write(tile, target, at: offset, run)
+      try unsafe write(tile, target, at: offset, run)
     }
     return figures
   }
@@ -155,15 +155,16 @@ struct TileWorker {
     _ tile: UnsafeMutableRawBufferPointer, _ strip: Range<Int>, _ sampled: Range<Int>,
     _ part: FoldedPart, _ dtype: DType, _ run: FoldRun
   ) -> UnsafeMutableRawBufferPointer? {
-    if run.change != nil || run.verification == .full {
-      if before.bytes.count < tile.count { before = AlignedBuffer(byteCount: tile.count) }
-      before.bytes.copyMemory(from: UnsafeRawBufferPointer(tile))
-      return before.prefix(tile.count)
+    if unsafe run.change != nil || run.verification == .full {
+      if unsafe before.bytes.count < tile.count { before = AlignedBuffer(byteCount: tile.count) }
+      unsafe before.bytes.copyMemory(from: UnsafeRawBufferPointer(tile))
+      return unsafe before.prefix(tile.count)
     }
     let rowBytes = part.columns * dtype.elementByteCount
     for row in sampled where strip.contains(row) {
       let line = ((row - strip.lowerBound) * rowBytes)..<((row - strip.lowerBound + 1) * rowBytes)
-      sample.keep(row, UnsafeRawBufferPointer(rebasing: tile[line]), columns: part.columns, dtype)
+      unsafe sample.keep(
+        row, UnsafeRawBufferPointer(rebasing: tile[line]), columns: part.columns, dtype)
     }
     return nil
   }
@@ -180,19 +181,19 @@ struct TileWorker {
     var after = before
     try loaded.apply(rows: rows, columns: columns, to: &after)
     let first = (part.firstRow + rows.lowerBound) * columns
-    return try store(
+    return try unsafe store(
       after, before: before, part.tensor, first: first, plan.settings.rounding, run
     ) { stored in
       for row in FoldSample.rows(of: rows, run.verification) {
         let range = ((row - rows.lowerBound) * columns)..<((row - rows.lowerBound + 1) * columns)
-        try loaded.confirm(
+        try unsafe loaded.confirm(
           row: row, before: Array(before[range]), stored: stored, range, dtype,
           plan.settings.rounding, plan.base.tensors[part.tensor].name)
       }
-      guard let change = run.change else { return }
+      guard let change = unsafe run.change else { return }
       let offset = first * dtype.elementByteCount
       let old = try plan.base.bytes(of: part.tensor, range: offset..<(offset + stored.count))
-      try old.withUnsafeBytes { try change(part.tensor, offset, $0, stored) }
+      try unsafe old.withUnsafeBytes { try unsafe change(part.tensor, offset, $0, stored) }
     }
   }
 
@@ -203,14 +204,14 @@ struct TileWorker {
     guard run.isMeasured(part) else { return }
     let rowBytes = part.columns * run.plan.base.tensors[part.tensor].dtype.elementByteCount
     reserve(rows.count * rowBytes)
-    let tile = input.prefix(rows.count * rowBytes)
-    try run.plan.base.read(
+    let tile = unsafe input.prefix(rows.count * rowBytes)
+    try unsafe run.plan.base.read(
       tensor: part.tensor, at: (part.firstRow + rows.lowerBound) * rowBytes, into: tile)
     for (position, strip) in RowTiles.strips(of: rows, rowBytes: rowBytes).enumerated() {
       let first = (strip.lowerBound - rows.lowerBound) * rowBytes
-      let elements = UnsafeRawBufferPointer(
+      let elements = unsafe UnsafeRawBufferPointer(
         rebasing: tile[first..<(first + strip.count * rowBytes)])
-      try run.measure(part, number, position, strip, elements)
+      try unsafe run.measure(part, number, position, strip, elements)
     }
   }
 
@@ -242,10 +243,10 @@ struct TileWorker {
     for (tensor, bytes, offset) in [(part.tensor, bytes, offset), (scale, scaleBytes, scaleOffset)]
     {
       guard let target = run.target(tensor) else { continue }
-      if let change = run.change {
+      if let change = unsafe run.change {
         let old = try plan.base.bytes(of: tensor, range: offset..<(offset + bytes.count))
-        try old.withUnsafeBytes { old in
-          try bytes.withUnsafeBytes { try change(tensor, offset, old, $0) }
+        try unsafe old.withUnsafeBytes { old in
+          try unsafe bytes.withUnsafeBytes { try unsafe change(tensor, offset, old, $0) }
         }
       }
       try write(bytes, target, at: offset, run)
@@ -257,24 +258,24 @@ struct TileWorker {
   // MARK: Writing, comparing
 
   private mutating func reserve(_ count: Int) {
-    if input.bytes.count < count { input = AlignedBuffer(byteCount: count) }
-    if check.bytes.count < count { check = AlignedBuffer(byteCount: count) }
+    if unsafe input.bytes.count < count { input = AlignedBuffer(byteCount: count) }
+    if unsafe check.bytes.count < count { check = AlignedBuffer(byteCount: count) }
   }
 
   private mutating func write(
     _ bytes: [UInt8], _ target: Int, at offset: Int, _ run: FoldRun
   ) throws {
     reserve(bytes.count)
-    input.bytes.copyBytes(from: bytes)
-    try write(input.prefix(bytes.count), target, at: offset, run)
+    unsafe input.bytes.copyBytes(from: bytes)
+    try unsafe write(input.prefix(bytes.count), target, at: offset, run)
   }
 
   private func write(
     _ tile: UnsafeMutableRawBufferPointer, _ target: Int, at offset: Int, _ run: FoldRun
   ) throws {
     if run.isRehearsal { return }
-    try run.sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
-    try compare(tile, target, at: offset, run.sink)
+    try unsafe run.sink.write(UnsafeRawBufferPointer(tile), tensor: target, at: offset)
+    try unsafe compare(tile, target, at: offset, run.sink)
   }
 
   /// Reads back what was written and compares every byte.
@@ -282,9 +283,9 @@ struct TileWorker {
     _ written: UnsafeMutableRawBufferPointer, _ target: Int, at offset: Int,
     _ sink: any TensorSink
   ) throws {
-    let found = check.prefix(written.count)
-    try sink.readBack(tensor: target, at: offset, into: found)
-    guard written.hasSameBytes(as: found) else {
+    let found = unsafe check.prefix(written.count)
+    try unsafe sink.readBack(tensor: target, at: offset, into: found)
+    guard unsafe written.hasSameBytes(as: found) else {
       throw FoldError.damaged(output: sink.tensors[target].name, offset: offset)
     }
   }

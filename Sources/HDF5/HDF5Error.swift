@@ -101,6 +101,8 @@ extension HDF5Error {
     case beyondFile(what: String, offset: UInt64, count: UInt64, size: Int)
     /// A chunk does not decode.
     case chunk(offset: [Int], String)
+    /// More bytes of elements were never written than anyone may ask memory for.
+    case neverWritten(found: Int, limit: Int)
     /// The shape can't be.
     case info(TensorInfoError)
   }
@@ -126,13 +128,13 @@ extension HDF5Error.Reason: CustomStringConvertible {
       "the HDF5 library crashed (signal \(signal)) reading this file; it is damaged or malicious"
     case .workerTimedOut(let seconds):
       "the HDF5 library took longer than \(seconds) s to list this file; "
-        + "it is damaged or malicious"
+        + "it is damaged, malicious or large (--hdf5-time waits longer)"
     case .workerProcessorTime(let seconds):
       "the HDF5 library took more than \(seconds) s of processor time to list this file; "
-        + "it is damaged or malicious"
+        + "it is damaged, malicious or large (--hdf5-time waits longer)"
     case .workerMemory(let limit):
       "the HDF5 library needs more than \(limit >> 20) MiB of memory to list this file; "
-        + "it is damaged or malicious"
+        + "it is damaged, malicious or large (--hdf5-memory allows more)"
     case .workerNotStarted(let text):
       "the process that reads HDF5 files did not start: \(text.escapedForTerminal)"
     case .workerFailed(let status):
@@ -152,6 +154,8 @@ extension HDF5Error.Reason: CustomStringConvertible {
         + "expected at most \(size) bytes)"
     case .chunk(let offset, let text):
       "chunk at \(offset): \(text.escapedForTerminal)"
+    case .neverWritten(let found, let limit):
+      "most of it was never written (found \(found) bytes of that, expected at most \(limit))"
     case .info(let error): "\(error)"
     }
   }

@@ -1,3 +1,4 @@
+internal import ByteIO
 internal import CLAPACK
 internal import Synchronization
 internal import Tensors
@@ -12,7 +13,7 @@ package struct BLAS: Sendable {
 
   private static let loaded: BLAS? = {
     var library = CLAPACKLibrary()
-    return clapack_load(&library) ? BLAS(routines: library) : nil
+    return unsafe clapack_load(&library) ? BLAS(routines: library) : nil
   }()
 
   private init(routines: CLAPACKLibrary) { self.routines = routines }
@@ -25,9 +26,24 @@ package struct BLAS: Sendable {
     return loaded
   }
 
-  /// Runs `body` with the library's own threads off; afterwards they are as before.
-  package static func withoutOwnThreads<Result>(_ body: () throws -> Result) rethrows -> Result {
-    own.withLock { own in
+  /// Bytes that OpenBLAS takes for each thread that calls it, once; it tries for ever to get them.
+  private static let bytesPerThread = 129 << 20
+
+  /// Runs `body`, which calls the library on at most so many threads at once, with the library's own
+  /// threads off; afterwards they are as before.
+  ///
+  /// - Throws: `LinearAlgebraError.noRoom`, what `body` throws.
+  package static func withoutOwnThreads<Result>(
+    on threads: Int, _ body: () throws -> Result
+  ) throws -> Result {
+    try own.withLock { own in
+      if loaded != nil, threads > own.provided {
+        let needed = threads * bytesPerThread
+        guard Parallel.hasRoom(forBytes: needed) else {
+          throw LinearAlgebraError.noRoom(needed: needed)
+        }
+        own.provided = threads
+      }
       if own.users == 0 {
         own.threads = loaded?.routines.get_threads?()
         loaded?.routines.set_threads?(1)
@@ -43,18 +59,19 @@ package struct BLAS: Sendable {
     return try body()
   }
 
-  /// How many want the library's threads off, and how many those were.
-  private static let own = Mutex<(users: Int, threads: Int32?)>((0, nil))
+  /// How many want the library's threads off, how many those were, and how many threads of ours it had
+  /// memory for.
+  private static let own = Mutex<(users: Int, threads: Int32?, provided: Int)>((0, nil, 0))
 }
 
 /// A row-major matrix somewhere in memory.
-package struct MatrixView<Element> {
+@safe package struct MatrixView<Element> {
   package let start: UnsafePointer<Element>
   /// Elements from one row to the next.
   package let stride: Int
 
   package init(_ start: UnsafePointer<Element>, stride: Int) {
-    self.start = start
+    unsafe self.start = start
     self.stride = stride
   }
 }
@@ -66,7 +83,7 @@ extension BLAS {
     into c: UnsafeMutablePointer<Double>, stride: Int
   ) {
     // Column-major they are transposed, and so is the product: Cᵀ = B Aᵀ.
-    gemm("T", "N", n, m, k, 1, b, a, beta, c, stride)
+    unsafe gemm("T", "N", n, m, k, 1, b, a, beta, c, stride)
   }
 
   /// The same in single precision.
@@ -77,7 +94,7 @@ extension BLAS {
     var (m, n, k) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
     var (lda, ldb, ldc) = (rl_lapack_int(b.stride), rl_lapack_int(a.stride), rl_lapack_int(stride))
     var (alpha, beta) = (Float(1), beta)
-    routines.sgemm(
+    unsafe routines.sgemm(
       "T", "N", &n, &m, &k, &alpha, b.start, &lda, a.start, &ldb, &beta, c, &ldc)
   }
 
@@ -86,7 +103,7 @@ extension BLAS {
     _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, beta: Double = 0,
     into c: UnsafeMutablePointer<Double>, stride: Int
   ) {
-    gemm("N", "N", n, m, k, 1, b, a, beta, c, stride)
+    unsafe gemm("N", "N", n, m, k, 1, b, a, beta, c, stride)
   }
 
   /// `C = Aᵀ B + beta C`, row-major: A is k x m, B k x n, C m x n.
@@ -94,7 +111,7 @@ extension BLAS {
     _ a: MatrixView<Double>, _ b: MatrixView<Double>, m: Int, n: Int, k: Int, beta: Double = 0,
     into c: UnsafeMutablePointer<Double>, stride: Int
   ) {
-    gemm("N", "T", n, m, k, 1, b, a, beta, c, stride)
+    unsafe gemm("N", "T", n, m, k, 1, b, a, beta, c, stride)
   }
 
   /// Column-major, as the routine has it.
@@ -106,7 +123,7 @@ extension BLAS {
     var (m, n, k) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
     var (lda, ldb, ldc) = (rl_lapack_int(a.stride), rl_lapack_int(b.stride), rl_lapack_int(stride))
     var (alpha, beta) = (alpha, beta)
-    routines.dgemm(
+    unsafe routines.dgemm(
       transposeA, transposeB, &m, &n, &k, &alpha, a.start, &lda, b.start, &ldb, &beta, c, &ldc)
   }
 }

@@ -12,15 +12,15 @@ package enum Factorisation {
     var a = matrix.transposed.values  // column-major
     var tau = [Double](repeating: 0, count: k)
     var (rows, columns, count) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
-    try callWithWorkspace("dgeqrf") { work, size, info in
-      lapack.dgeqrf(&rows, &columns, &a, &rows, &tau, work, size, info)
+    try unsafe callWithWorkspace("dgeqrf") { work, size, info in
+      unsafe lapack.dgeqrf(&rows, &columns, &a, &rows, &tau, work, size, info)
     }
     var r = Matrix(rows: k, columns: n)
     for row in 0..<k {
       for column in row..<n { r[row, column] = a[column * m + row] }
     }
-    try callWithWorkspace("dorgqr") { work, size, info in
-      lapack.dorgqr(&rows, &count, &count, &a, &rows, &tau, work, size, info)
+    try unsafe callWithWorkspace("dorgqr") { work, size, info in
+      unsafe lapack.dorgqr(&rows, &count, &count, &a, &rows, &tau, work, size, info)
     }
     let q = Matrix(rows: k, columns: m, values: Array(a[..<(k * m)])).transposed
     return (q, r)
@@ -38,8 +38,8 @@ package enum Factorisation {
     var u = [Double](repeating: 0, count: m * k)
     var vt = [Double](repeating: 0, count: k * n)
     var (rows, columns, count) = (rl_lapack_int(m), rl_lapack_int(n), rl_lapack_int(k))
-    try callWithWorkspace("dgesvd") { work, size, info in
-      lapack.dgesvd(
+    try unsafe callWithWorkspace("dgesvd") { work, size, info in
+      unsafe lapack.dgesvd(
         "S", "S", &rows, &columns, &a, &rows, &sigma, &u, &rows, &vt, &count, work, size, info)
     }
     return (
@@ -59,11 +59,11 @@ package enum Factorisation {
     var info = rl_lapack_int(0)
     var size = rl_lapack_int(-1)
     var query = 0.0
-    call(&query, &size, &info)
+    unsafe call(&query, &size, &info)
     guard info == 0 else { throw .routine(routine, code: Int(info)) }
     size = max(1, rl_lapack_int(query))
     var work = [Double](repeating: 0, count: Int(size))
-    call(&work, &size, &info)
+    unsafe call(&work, &size, &info)
     guard info == 0 else { throw .routine(routine, code: Int(info)) }
   }
 }

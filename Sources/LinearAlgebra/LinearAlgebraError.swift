@@ -8,6 +8,8 @@ public enum LinearAlgebraError: DiagnosableError, Equatable {
   case routine(String, code: Int)
   /// More memory than the machine has.
   case tooLarge(needed: Int, available: Int)
+  /// Less memory may be used than the library takes before it begins.
+  case noRoom(needed: Int)
   /// A matrix that is not positive definite to working precision.
   case notPositiveDefinite(size: Int)
 
@@ -27,6 +29,9 @@ public enum LinearAlgebraError: DiagnosableError, Equatable {
     case .tooLarge(let needed, let available):
       "a fit needs more memory than this machine has (needed \(needed >> 20) MiB, found "
         + "\(available >> 20) MiB); fit on fewer --calibration-tokens"
+    case .noRoom(let needed):
+      "OpenBLAS needs more memory than this process may use (needed \(needed >> 20) MiB); raise its "
+        + "limit, or pass a smaller --threads"
     case .notPositiveDefinite(let size):
       "the products of \(size) captured inputs are too close to singular to fit by; pass a larger "
         + "--penalty, or check that they are finite"

@@ -7,8 +7,9 @@ extension Matrix {
   package func timesTransposed(_ other: Matrix) throws(LinearAlgebraError) -> Matrix {
     precondition(columns == other.columns)
     let blas = try BLAS.load()
-    return product(other, columns: other.rows) { a, b, c in
-      blas.timesTransposed(a, b, m: rows, n: other.rows, k: columns, into: c, stride: other.rows)
+    return unsafe product(other, columns: other.rows) { a, b, c in
+      unsafe blas.timesTransposed(
+        a, b, m: rows, n: other.rows, k: columns, into: c, stride: other.rows)
     }
   }
 
@@ -18,8 +19,8 @@ extension Matrix {
   package func multiplied(by other: Matrix) throws(LinearAlgebraError) -> Matrix {
     precondition(columns == other.rows)
     let blas = try BLAS.load()
-    return product(other, columns: other.columns) { a, b, c in
-      blas.times(
+    return unsafe product(other, columns: other.columns) { a, b, c in
+      unsafe blas.times(
         a, b, m: rows, n: other.columns, k: columns, into: c, stride: other.columns)
     }
   }
@@ -29,11 +30,11 @@ extension Matrix {
     _ multiply: (MatrixView<Double>, MatrixView<Double>, UnsafeMutablePointer<Double>) -> Void
   ) -> Matrix {
     var result = Matrix(rows: rows, columns: columns)
-    values.withUnsafeBufferPointer { a in
-      other.values.withUnsafeBufferPointer { b in
-        result.values.withUnsafeMutableBufferPointer { c in
+    unsafe values.withUnsafeBufferPointer { a in
+      unsafe other.values.withUnsafeBufferPointer { b in
+        unsafe result.values.withUnsafeMutableBufferPointer { c in
           guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
-          multiply(
+          unsafe multiply(
             MatrixView(a, stride: self.columns), MatrixView(b, stride: other.columns), c)
         }
       }

@@ -26,7 +26,7 @@ extension SymmetricPair {
   private func factoriseTile(_ pivot: Int) throws(LinearAlgebraError) {
     var (n, lda) = (rl_lapack_int(extent(pivot)), rl_lapack_int(stride))
     var info = rl_lapack_int(0)
-    blas.routines.dpotrf("L", &n, element(.lower, pivot, pivot), &lda, &info)
+    unsafe blas.routines.dpotrf("L", &n, element(.lower, pivot, pivot), &lda, &info)
     guard info == 0 else {
       throw info > 0
         ? .notPositiveDefinite(size: size) : .routine("dpotrf", code: Int(info))
@@ -37,7 +37,7 @@ extension SymmetricPair {
   private func solvePanel(_ row: Int, _ pivot: Int) {
     var (m, n) = (rl_lapack_int(extent(row)), rl_lapack_int(extent(pivot)))
     var (ld, one) = (rl_lapack_int(stride), 1.0)
-    blas.routines.dtrsm(
+    unsafe blas.routines.dtrsm(
       "R", "L", "T", "N", &m, &n, &one, element(.lower, pivot, pivot), &ld,
       element(.lower, row, pivot), &ld)
   }
@@ -48,12 +48,12 @@ extension SymmetricPair {
       rl_lapack_int(extent(row)), rl_lapack_int(extent(column)), rl_lapack_int(extent(pivot))
     )
     var (ld, minus, one) = (rl_lapack_int(stride), -1.0, 1.0)
-    let left = element(.lower, row, pivot)
-    let target = element(.lower, row, column)
+    let left = unsafe element(.lower, row, pivot)
+    let target = unsafe element(.lower, row, column)
     if row == column {
-      blas.routines.dsyrk("L", "N", &m, &k, &minus, left, &ld, &one, target, &ld)
+      unsafe blas.routines.dsyrk("L", "N", &m, &k, &minus, left, &ld, &one, target, &ld)
     } else {
-      blas.routines.dgemm(
+      unsafe blas.routines.dgemm(
         "N", "T", &m, &n, &k, &minus, left, &ld, element(.lower, column, pivot), &ld, &one, target,
         &ld)
     }
@@ -65,14 +65,14 @@ extension SymmetricPair {
   package func solve(
     _ rows: UnsafeMutablePointer<Double>, count: Int, threads: Int
   ) throws {
-    let target = SharedTarget(rows)
+    let target = unsafe SharedTarget(rows)
     let strips = (0..<count).pieces(of: SymmetricPair.stripRows)
     _ = try Parallel.map(strips.count, threads: threads) { index in
       var (m, n) = (rl_lapack_int(size), rl_lapack_int(strips[index].count))
       var (lda, ldb, one) = (rl_lapack_int(stride), rl_lapack_int(size), 1.0)
-      let factor = element(.lower, 0, 0)
+      let factor = unsafe element(.lower, 0, 0)
       for transpose in ["N", "T"] {
-        blas.routines.dtrsm(
+        unsafe blas.routines.dtrsm(
           "L", "L", transpose, "N", &m, &n, &one, factor, &lda,
           target.start + strips[index].lowerBound * size, &ldb)
       }

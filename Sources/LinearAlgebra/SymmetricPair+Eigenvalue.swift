@@ -7,19 +7,19 @@ extension SymmetricPair {
   /// percent below. Each step reads the triangle once.
   package func largestEigenvalue(_ half: Half) -> Double {
     let memory = AlignedBuffer(byteCount: 16 * size)
-    var vector: UnsafeMutablePointer<Double> = memory.elements()
-    var image = vector + size
-    for i in 0..<size { vector[i] = element(half, i, i).pointee.squareRoot() }
+    var vector: UnsafeMutablePointer<Double> = unsafe memory.elements()
+    var image = unsafe vector + size
+    for i in 0..<size { unsafe vector[i] = unsafe element(half, i, i).pointee.squareRoot() }
     var value = 0.0
     for _ in 0..<60 {
-      let norm = dot(vector, vector).squareRoot()
+      let norm = unsafe dot(vector, vector).squareRoot()
       guard norm > 0, norm.isFinite else { return value }
-      for i in 0..<size { vector[i] /= norm }
-      multiply(half, vector, into: image)
-      let next = dot(vector, image)
+      for i in 0..<size { unsafe vector[i] /= norm }
+      unsafe multiply(half, vector, into: image)
+      let next = unsafe dot(vector, image)
       if abs(next - value) <= 1e-9 * next { return next }
       value = next
-      swap(&vector, &image)
+      unsafe swap(&vector, &image)
     }
     return value
   }
@@ -27,7 +27,7 @@ extension SymmetricPair {
   private func dot(
     _ x: UnsafeMutablePointer<Double>, _ y: UnsafeMutablePointer<Double>
   ) -> Double {
-    (0..<size).reduce(0) { $0 + x[$1] * y[$1] }
+    (0..<size).reduce(0) { unsafe $0 + x[$1] * y[$1] }
   }
 
   private func multiply(
@@ -36,7 +36,7 @@ extension SymmetricPair {
   ) {
     var (n, lda, step) = (rl_lapack_int(size), rl_lapack_int(stride), rl_lapack_int(1))
     var (one, zero) = (1.0, 0.0)
-    blas.routines.dsymv(
+    unsafe blas.routines.dsymv(
       half.name, &n, &one, element(half, 0, 0), &lda, vector, &step, &zero, image, &step)
   }
 }

@@ -8,7 +8,7 @@ internal import Tensors
 /// Column-major, a column of the store has `size + 1` elements: the upper triangle ends where the
 /// lower one begins. Memory: 8 · size · (size + 1) bytes. Work is cut into tiles of `edge` rows and
 /// columns, whatever the number of threads, so results do not depend on it.
-package final class SymmetricPair: @unchecked Sendable {
+@safe package final class SymmetricPair: @unchecked Sendable {
   /// One of the two matrices.
   package enum Half: Sendable {
     case lower, upper
@@ -37,8 +37,8 @@ package final class SymmetricPair: @unchecked Sendable {
     self.size = size
     // Some routines treat memory that is aligned in another way to other bits.
     memory = AlignedBuffer(byteCount: 8 * size * (size + 1))
-    store = memory.elements()
-    store.initialize(repeating: 0, count: size * (size + 1))
+    unsafe store = memory.elements()
+    unsafe store.initialize(repeating: 0, count: size * (size + 1))
   }
 
   /// Elements from one column to the next.
@@ -46,7 +46,7 @@ package final class SymmetricPair: @unchecked Sendable {
 
   /// The element in a row and a column of one matrix, which must lie in its triangle.
   func element(_ half: Half, _ row: Int, _ column: Int) -> UnsafeMutablePointer<Double> {
-    store + (half == .lower ? 1 : 0) + column * stride + row
+    unsafe store + (half == .lower ? 1 : 0) + column * stride + row
   }
 
   /// Where the tiles begin.
@@ -57,14 +57,14 @@ package final class SymmetricPair: @unchecked Sendable {
 
   /// The sum of the diagonal.
   package func trace(_ half: Half) -> Double {
-    (0..<size).reduce(0) { $0 + element(half, $1, $1).pointee }
+    (0..<size).reduce(0) { unsafe $0 + element(half, $1, $1).pointee }
   }
 
   /// Sets one of the matrices to zero.
   package func clear(_ half: Half) {
     for column in 0..<size {
       let rows = half == .lower ? column..<size : 0..<(column + 1)
-      element(half, rows.lowerBound, column).update(repeating: 0, count: rows.count)
+      unsafe element(half, rows.lowerBound, column).update(repeating: 0, count: rows.count)
     }
   }
 
@@ -76,7 +76,7 @@ package final class SymmetricPair: @unchecked Sendable {
   package func addProducts(
     of rows: MatrixView<Double>, count: Int, to half: Half, threads: Int
   ) throws {
-    try add("N", rows, count, to: half, threads) { rows.start + $0 }
+    try unsafe add("N", rows, count, to: half, threads) { unsafe rows.start + $0 }
   }
 
   /// Adds the products `⟨x_i, x_j⟩` of `size` rows with each other to the lower matrix.
@@ -85,7 +85,7 @@ package final class SymmetricPair: @unchecked Sendable {
   package func addInnerProducts(
     of rows: MatrixView<Double>, count: Int, threads: Int
   ) throws {
-    try add("T", rows, count, to: .lower, threads) { rows.start + $0 * rows.stride }
+    try unsafe add("T", rows, count, to: .lower, threads) { unsafe rows.start + $0 * rows.stride }
   }
 
   /// Adds products tile by tile; `start` tells where the operand of a tile's rows or columns begins.
@@ -94,7 +94,7 @@ package final class SymmetricPair: @unchecked Sendable {
     _ start: (Int) -> UnsafePointer<Double>
   ) throws {
     let starts = tileStarts
-    let operands = starts.map { SharedSource(start($0)) }
+    let operands = starts.map { unsafe SharedSource(start($0)) }
     var tiles: [(row: Int, column: Int)] = []
     for column in starts.indices {
       tiles += (half == .lower ? column..<starts.count : 0..<(column + 1)).map { ($0, column) }
@@ -102,13 +102,14 @@ package final class SymmetricPair: @unchecked Sendable {
     let stride = operand.stride
     _ = try Parallel.map(tiles.count, threads: threads) { [tiles] index in
       let (row, column) = (starts[tiles[index].row], starts[tiles[index].column])
-      let left = MatrixView(operands[tiles[index].row].start, stride: stride)
-      let right = MatrixView(operands[tiles[index].column].start, stride: stride)
-      let target = element(half, row, column)
+      let left = unsafe MatrixView(operands[tiles[index].row].start, stride: stride)
+      let right = unsafe MatrixView(operands[tiles[index].column].start, stride: stride)
+      let target = unsafe element(half, row, column)
       if row == column {
-        blas.addSquare(half.name, transpose, left, extent(row), count, into: target, self.stride)
+        unsafe blas.addSquare(
+          half.name, transpose, left, extent(row), count, into: target, self.stride)
       } else {
-        blas.gemm(
+        unsafe blas.gemm(
           transpose, transpose == "N" ? "T" : "N", extent(row), extent(column), count, 1, left,
           right, 1, target, self.stride)
       }
@@ -122,14 +123,14 @@ package final class SymmetricPair: @unchecked Sendable {
     _ half: Half, rows: UnsafePointer<Double>, count: Int,
     into result: UnsafeMutablePointer<Double>, threads: Int
   ) throws {
-    let (source, target) = (SharedSource(rows), SharedTarget(result))
+    let (source, target) = unsafe (SharedSource(rows), SharedTarget(result))
     let strips = (0..<count).pieces(of: SymmetricPair.stripRows)
     _ = try Parallel.map(strips.count, threads: threads) { index in
       var (m, n) = (rl_lapack_int(size), rl_lapack_int(strips[index].count))
       var (lda, ldb) = (rl_lapack_int(stride), rl_lapack_int(size))
       var (alpha, beta) = (1.0, 0.0)
       let offset = strips[index].lowerBound * size
-      blas.routines.dsymm(
+      unsafe blas.routines.dsymm(
         "L", half.name, &m, &n, &alpha, element(half, 0, 0), &lda, source.start + offset, &ldb,
         &beta, target.start + offset, &ldb)
     }
@@ -151,14 +152,14 @@ package final class SymmetricPair: @unchecked Sendable {
           let bottom = min(size, top + side)
           for column in left..<right {
             for row in max(top, column)..<max(bottom, column) {
-              var value = other.element(.lower, row, column).pointee
-              if subtracting { value -= other.element(.upper, column, row).pointee }
-              element(.lower, row, column).pointee = value
+              var value = unsafe other.element(.lower, row, column).pointee
+              if subtracting { unsafe value -= other.element(.upper, column, row).pointee }
+              unsafe element(.lower, row, column).pointee = value
             }
           }
         }
       }
-      for column in columns { element(.lower, column, column).pointee += shift }
+      for column in columns { unsafe element(.lower, column, column).pointee += shift }
     }
   }
 }
@@ -171,16 +172,17 @@ extension SymmetricPair {
     for column in 0..<size {
       let source = column < left.lowerBound ? column : column + left.count
       for row in column..<size {
-        element(.lower, row, column).pointee =
-          other.element(.lower, row < left.lowerBound ? row : row + left.count, source).pointee
+        unsafe element(.lower, row, column).pointee =
+          unsafe other.element(.lower, row < left.lowerBound ? row : row + left.count, source)
+          .pointee
       }
-      element(.lower, column, column).pointee += shift
+      unsafe element(.lower, column, column).pointee += shift
     }
   }
 
   /// The lower matrix, taken as symmetric, in a row and a column.
   package subscript(row: Int, column: Int) -> Double {
-    element(.lower, max(row, column), min(row, column)).pointee
+    unsafe element(.lower, max(row, column), min(row, column)).pointee
   }
 }
 
@@ -193,6 +195,6 @@ extension BLAS {
     var (n, k) = (rl_lapack_int(size), rl_lapack_int(count))
     var (lda, ldc) = (rl_lapack_int(operand.stride), rl_lapack_int(stride))
     var (alpha, beta) = (1.0, 1.0)
-    routines.dsyrk(triangle, transpose, &n, &k, &alpha, operand.start, &lda, &beta, c, &ldc)
+    unsafe routines.dsyrk(triangle, transpose, &n, &k, &alpha, operand.start, &lda, &beta, c, &ldc)
   }
 }

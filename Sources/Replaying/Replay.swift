@@ -47,7 +47,7 @@ public struct Replay: Sendable {
     if folded != nil, base == nil {
       throw ReplayError.foldedWithoutBase(folded: folded?.label ?? "")
     }
-    return try BLAS.withoutOwnThreads {
+    return try BLAS.withoutOwnThreads(on: threads) {
       let outputs = try base.map {
         try OutputReplay(
           adapter, inputs, base: $0, folded: folded, allowsNonFinite: allowsNonFinite,

@@ -26,15 +26,17 @@ public struct SafetensorsError: DiagnosableError, Equatable {
   public enum Reason: Equatable, Sendable, CustomStringConvertible {
     /// Fewer than the eight bytes of the header length.
     case tooShort(found: Int)
-    /// A header length over the limit of `SafetensorsHeader.maximumHeaderSize`.
+    /// A header length over `ReadingLimits.headerBytes` and beyond the file: no header at all.
     case headerTooLarge(found: UInt64, limit: Int)
+    /// A header over `ReadingLimits.headerBytes`.
+    case headerOverLimit(found: Int, limit: Int)
     /// A header length beyond the end of the file.
     case headerBeyondFile(found: Int, available: Int)
     /// The header is not strict JSON.
     case json(JSONError)
     /// The header is JSON but no object.
     case headerNotAnObject
-    /// More tensors than `SafetensorsHeader.maximumTensors`.
+    /// More tensors than `ReadingLimits.tensors`.
     case tooManyTensors(limit: Int)
     /// A name longer than `SafetensorsHeader.maximumNameSize` bytes.
     case nameTooLong(found: Int, limit: Int)
@@ -50,7 +52,7 @@ public struct SafetensorsError: DiagnosableError, Equatable {
     case unknownDType(found: String)
     /// Shape and dtype that can't exist.
     case info(TensorInfoError)
-    /// `__metadata__` over its size limit.
+    /// `__metadata__` over `ReadingLimits.metadataBytes`.
     case metadataTooLarge(limit: Int)
     /// The end of a tensor's data lies before its begin.
     case offsetsReversed(begin: Int, end: Int)
@@ -72,11 +74,15 @@ public struct SafetensorsError: DiagnosableError, Equatable {
         found == SafetensorsError.pointerLength
           ? "a Git LFS pointer and not the file; fetch it with 'git lfs pull'"
           : "header too large (found \(found) bytes, expected at most \(limit))"
+      case .headerOverLimit(let found, let limit):
+        "header too large (found \(found) bytes, expected at most \(limit)); --max-header accepts "
+          + "more"
       case .headerBeyondFile(let found, let available):
         "header reaches beyond the file (found \(found) bytes, expected at most \(available))"
       case .json(let error): "header: \(error)"
       case .headerNotAnObject: "header is not a JSON object"
-      case .tooManyTensors(let limit): "too many tensors (expected at most \(limit))"
+      case .tooManyTensors(let limit):
+        "too many tensors (expected at most \(limit)); --max-tensors accepts more"
       case .nameTooLong(let found, let limit):
         "name too long (found \(found) bytes, expected at most \(limit))"
       case .reservedName: "its name is the one that the format has for the metadata"
@@ -85,7 +91,8 @@ public struct SafetensorsError: DiagnosableError, Equatable {
       case .badValue(let key, let expected): "bad '\(key)' in the header (expected \(expected))"
       case .unknownDType(let found): "unknown dtype (found '\(found.escapedForTerminal)')"
       case .info(let error): "\(error)"
-      case .metadataTooLarge(let limit): "metadata too large (expected at most \(limit) bytes)"
+      case .metadataTooLarge(let limit):
+        "metadata too large (expected at most \(limit) bytes); --max-metadata accepts more"
       case .offsetsReversed(let begin, let end):
         "data ends before it begins (found begin \(begin), end \(end))"
       case .wrongSize(let found, let expected):

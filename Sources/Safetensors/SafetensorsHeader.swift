@@ -3,14 +3,8 @@ public import Tensors
 
 /// The parsed and checked header of a safetensors file.
 public struct SafetensorsHeader: Sendable {
-  /// The most bytes a header may have, as in the reference implementation.
-  public static let maximumHeaderSize = 100_000_000
-  /// The most tensors a file may have.
-  public static let maximumTensors = 1_000_000
   /// The most bytes a tensor's name may have.
   public static let maximumNameSize = 4096
-  /// The most bytes all keys and values of the metadata may have together.
-  public static let maximumMetadataSize = 16 << 20
   /// The key of the metadata among the tensors' names.
   static let metadataKey = "__metadata__"
 
@@ -31,7 +25,8 @@ public struct SafetensorsHeader: Sendable {
   /// The position of the tensor of that name.
   public func index(of name: TensorName) -> Int? { indices[name] }
 
-  /// Reads and checks a file's header; the tensors must fill the rest of the file exactly.
+  /// Reads and checks a file's header, within `ReadingLimits`; the tensors must fill the rest of the
+  /// file exactly.
   ///
   /// - Throws: `SafetensorsError`, errors of reading.
   /// - Complexity: O(header size); memory a small multiple of the header size.
@@ -40,16 +35,16 @@ public struct SafetensorsHeader: Sendable {
       SafetensorsError(path: file.path, tensor: nil, reason: reason)
     }
     guard file.size >= 8 else { throw failure(.tooShort(found: file.size)) }
-    let length = try file.bytes(at: 0, count: 8).withUnsafeBytes {
-      UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
+    let length = try unsafe file.bytes(at: 0, count: 8).withUnsafeBytes {
+      unsafe UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
     }
-    guard length <= SafetensorsHeader.maximumHeaderSize else {
-      throw failure(.headerTooLarge(found: length, limit: SafetensorsHeader.maximumHeaderSize))
+    let limit = ReadingLimits.current.headerBytes
+    guard length <= file.size - 8 else {
+      guard length <= limit else { throw failure(.headerTooLarge(found: length, limit: limit)) }
+      throw failure(.headerBeyondFile(found: Int(length), available: file.size - 8))
     }
     let size = Int(length)
-    guard size <= file.size - 8 else {
-      throw failure(.headerBeyondFile(found: size, available: file.size - 8))
-    }
+    guard size <= limit else { throw failure(.headerOverLimit(found: size, limit: limit)) }
     let text = try file.bytes(at: 8, count: size)
     try self.init(text: text, dataSize: file.size - 8 - size, path: file.path)
   }

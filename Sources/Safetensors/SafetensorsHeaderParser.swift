@@ -11,6 +11,7 @@ struct SafetensorsHeaderParser {
   }
 
   let path: String
+  private let limits = ReadingLimits.current
   private(set) var entries: [Entry] = []
   private(set) var metadata: [(key: String, value: String)] = []
   private var names: Set<TensorName> = []
@@ -65,8 +66,8 @@ struct SafetensorsHeaderParser {
       let value = try reader.readString()
       guard keys.insert(TensorName(key)).inserted else { throw failure(.duplicateKey(key)) }
       size += key.utf8.count + value.utf8.count
-      guard size <= SafetensorsHeader.maximumMetadataSize else {
-        throw failure(.metadataTooLarge(limit: SafetensorsHeader.maximumMetadataSize))
+      guard size <= limits.metadataBytes else {
+        throw failure(.metadataTooLarge(limit: limits.metadataBytes))
       }
       metadata.append((key, value))
     }
@@ -78,8 +79,8 @@ struct SafetensorsHeaderParser {
       throw failure(
         .nameTooLong(found: key.utf8.count, limit: SafetensorsHeader.maximumNameSize))
     }
-    guard entries.count < SafetensorsHeader.maximumTensors else {
-      throw failure(.tooManyTensors(limit: SafetensorsHeader.maximumTensors))
+    guard entries.count < limits.tensors else {
+      throw failure(.tooManyTensors(limit: limits.tensors))
     }
     guard names.insert(TensorName(key)).inserted else { throw failure(.duplicateKey(key)) }
     guard try reader.peek() == UInt8(ascii: "{") else {

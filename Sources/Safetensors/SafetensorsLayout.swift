@@ -83,18 +83,18 @@ public struct SafetensorsLayout: Sendable {
       throw SafetensorsError(path: path, tensor: reserved, reason: .reservedName)
     }
     let text = Array(headerBytes.dropFirst(8))
-    guard text.count <= SafetensorsHeader.maximumHeaderSize else {
+    let limit = ReadingLimits.current.headerBytes
+    guard text.count <= limit else {
       throw SafetensorsError(
-        path: path, tensor: nil,
-        reason: .headerTooLarge(
-          found: UInt64(text.count), limit: SafetensorsHeader.maximumHeaderSize))
+        path: path, tensor: nil, reason: .headerOverLimit(found: text.count, limit: limit))
     }
     _ = try SafetensorsHeader(text: text, dataSize: fileSize - headerBytes.count, path: path)
   }
 
   private init(text: [UInt8], tensors: [TensorInfo], relativeOffsets: [Int], dataSize: Int) {
     self.tensors = tensors
-    headerBytes = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
+    headerBytes =
+      unsafe withUnsafeBytes(of: UInt64(text.count).littleEndian) { unsafe Array($0) } + text
     let start = headerBytes.count
     offsets = relativeOffsets.map { start + $0 }
     fileSize = start + dataSize

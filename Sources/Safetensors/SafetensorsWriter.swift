@@ -17,7 +17,7 @@ public final class SafetensorsWriter: TensorSink {
     try layout.check(for: path)
     self.layout = layout
     file = try OutputFile(path: path, size: layout.fileSize, replacing: replacing)
-    try layout.headerBytes.withUnsafeBytes { try file.write($0, at: 0) }
+    try unsafe layout.headerBytes.withUnsafeBytes { try unsafe file.write($0, at: 0) }
   }
 
   /// Where the file will appear.
@@ -27,7 +27,7 @@ public final class SafetensorsWriter: TensorSink {
 
   /// Writes bytes into a tensor.
   public func write(_ bytes: UnsafeRawBufferPointer, tensor index: Int, at byteOffset: Int) throws {
-    try file.write(bytes, at: layout.offsets[index] + byteOffset)
+    try unsafe file.write(bytes, at: layout.offsets[index] + byteOffset)
   }
 
   /// Shares the blocks of a source that lies in files, where the file system can and both lie alike
@@ -45,7 +45,7 @@ public final class SafetensorsWriter: TensorSink {
   public func readBack(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    try file.readBack(at: layout.offsets[index] + byteOffset, into: buffer)
+    try unsafe file.readBack(at: layout.offsets[index] + byteOffset, into: buffer)
   }
 
   /// Flushes what was written, so that reading it back tells what the disk has.
@@ -81,7 +81,9 @@ public final class SafetensorsWriter: TensorSink {
       for offset in stride(from: 0, to: info.byteCount, by: pieceSize) {
         let piece = try source.bytes(
           of: index, range: offset..<min(info.byteCount, offset + pieceSize))
-        try piece.withUnsafeBytes { try writer.write($0, tensor: position, at: offset) }
+        try unsafe piece.withUnsafeBytes {
+          try unsafe writer.write($0, tensor: position, at: offset)
+        }
         try writer.file.confirm(piece, at: layout.offsets[position] + offset)
         done += piece.count
         try progress(done, total)

@@ -3,8 +3,6 @@ internal import Tensors
 
 /// The content of a `….safetensors.index.json`: which shard holds which tensor.
 struct ShardIndex {
-  /// The most bytes an index may have.
-  static let maximumSize = 100_000_000
   static let suffix = ".safetensors.index.json"
 
   let path: String
@@ -32,8 +30,7 @@ struct ShardIndex {
     self.path = path
     let tree: JSONValue
     do {
-      tree = try JSONValue(
-        parsing: ReadableFile.contents(of: path, limit: ShardIndex.maximumSize))
+      tree = try JSONValue(parsing: ReadableFile.json(at: path))
     } catch let error as JSONError {
       throw failure(.json(error))
     }

@@ -9,10 +9,10 @@ extension Conversion {
     let count = bytes.count / dtype.elementByteCount
     guard count > 0, let input = bytes.baseAddress else { return }
     switch dtype {
-    case .f64: aligned(input, count, Double.self) { rl_f64_to_f32($0, target, count) }
-    case .f32: UnsafeMutableRawPointer(target).copyMemory(from: input, byteCount: count * 4)
-    case .f16: aligned(input, count, UInt16.self) { rl_f16_to_f32($0, target, count) }
-    default: aligned(input, count, UInt16.self) { rl_bf16_to_f32($0, target, count) }
+    case .f64: unsafe aligned(input, count, Double.self) { unsafe rl_f64_to_f32($0, target, count) }
+    case .f32: unsafe UnsafeMutableRawPointer(target).copyMemory(from: input, byteCount: count * 4)
+    case .f16: unsafe aligned(input, count, UInt16.self) { unsafe rl_f16_to_f32($0, target, count) }
+    default: unsafe aligned(input, count, UInt16.self) { unsafe rl_bf16_to_f32($0, target, count) }
     }
   }
 }

@@ -19,8 +19,8 @@ public enum Conversion {
   /// Exact for every type but 64-bit integers beyond 2^53, which round to nearest.
   public static func float64(from bytes: UnsafeRawBufferPointer, dtype: DType) -> [Double] {
     let count = bytes.count * 8 / dtype.bitWidth
-    return [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
-      float64(
+    return unsafe [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
+      unsafe float64(
         from: bytes, dtype: dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
       initialized = count
     }
@@ -36,21 +36,22 @@ public enum Conversion {
     precondition(target.count >= count)
     guard count > 0, let output = target.baseAddress, let input = bytes.baseAddress else { return }
     switch dtype {
-    case .f64: UnsafeMutableRawPointer(output).copyMemory(from: input, byteCount: count * 8)
-    case .f32: aligned(input, count, Float.self) { rl_f32_to_f64($0, output, count) }
-    case .f16: aligned(input, count, UInt16.self) { rl_f16_to_f64($0, output, count) }
-    case .bf16: aligned(input, count, UInt16.self) { rl_bf16_to_f64($0, output, count) }
-    case .i64: decode(bytes, target) { (x: Int64) in Double(x) }
-    case .u64: decode(bytes, target) { (x: UInt64) in Double(x) }
-    case .i32: decode(bytes, target) { (x: Int32) in Double(x) }
-    case .u32: decode(bytes, target) { (x: UInt32) in Double(x) }
-    case .i16: decode(bytes, target) { (x: Int16) in Double(x) }
-    case .u16: decode(bytes, target) { (x: UInt16) in Double(x) }
-    case .i8: decode(bytes, target) { (x: Int8) in Double(x) }
-    case .u8, .bool: decode(bytes, target) { (x: UInt8) in Double(x) }
-    case .f8E4M3: rl_f8e4m3_to_f64(input.assumingMemoryBound(to: UInt8.self), output, count)
+    case .f64: unsafe UnsafeMutableRawPointer(output).copyMemory(from: input, byteCount: count * 8)
+    case .f32: unsafe aligned(input, count, Float.self) { unsafe rl_f32_to_f64($0, output, count) }
+    case .f16: unsafe aligned(input, count, UInt16.self) { unsafe rl_f16_to_f64($0, output, count) }
+    case .bf16:
+      unsafe aligned(input, count, UInt16.self) { unsafe rl_bf16_to_f64($0, output, count) }
+    case .i64: unsafe decode(bytes, target) { (x: Int64) in Double(x) }
+    case .u64: unsafe decode(bytes, target) { (x: UInt64) in Double(x) }
+    case .i32: unsafe decode(bytes, target) { (x: Int32) in Double(x) }
+    case .u32: unsafe decode(bytes, target) { (x: UInt32) in Double(x) }
+    case .i16: unsafe decode(bytes, target) { (x: Int16) in Double(x) }
+    case .u16: unsafe decode(bytes, target) { (x: UInt16) in Double(x) }
+    case .i8: unsafe decode(bytes, target) { (x: Int8) in Double(x) }
+    case .u8, .bool: unsafe decode(bytes, target) { (x: UInt8) in Double(x) }
+    case .f8E4M3: unsafe rl_f8e4m3_to_f64(input.assumingMemoryBound(to: UInt8.self), output, count)
     case .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ:
-      decode(bytes, target) { (x: UInt8) in SmallFloat.decode(x, as: dtype) }
+      unsafe decode(bytes, target) { (x: UInt8) in SmallFloat.decode(x, as: dtype) }
     case .f4, .f6E2M3, .f6E3M2, .c64: break
     }
   }
@@ -58,9 +59,9 @@ public enum Conversion {
   /// Encodes float64 values as elements of an arithmetic dtype.
   public static func bytes(from values: [Double], dtype: DType) -> [UInt8] {
     let count = values.count * dtype.elementByteCount
-    return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+    return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       let raw = UnsafeMutableRawBufferPointer(buffer)
-      values.withUnsafeBufferPointer { encode($0, dtype: dtype, into: raw) }
+      unsafe values.withUnsafeBufferPointer { unsafe encode($0, dtype: dtype, into: raw) }
       initialized = count
     }
   }
@@ -74,10 +75,13 @@ public enum Conversion {
     let count = values.count
     guard count > 0, let input = values.baseAddress, let output = target.baseAddress else { return }
     switch dtype {
-    case .f64: output.copyMemory(from: input, byteCount: count * 8)
-    case .f32: alignedOutput(output, count, Float.self) { rl_f64_to_f32(input, $0, count) }
-    case .f16: alignedOutput(output, count, UInt16.self) { rl_f64_to_f16(input, $0, count) }
-    default: alignedOutput(output, count, UInt16.self) { rl_f64_to_bf16(input, $0, count) }
+    case .f64: unsafe output.copyMemory(from: input, byteCount: count * 8)
+    case .f32:
+      unsafe alignedOutput(output, count, Float.self) { unsafe rl_f64_to_f32(input, $0, count) }
+    case .f16:
+      unsafe alignedOutput(output, count, UInt16.self) { unsafe rl_f64_to_f16(input, $0, count) }
+    default:
+      unsafe alignedOutput(output, count, UInt16.self) { unsafe rl_f64_to_bf16(input, $0, count) }
     }
   }
 
@@ -87,7 +91,7 @@ public enum Conversion {
   ) {
     let size = MemoryLayout<Stored>.size
     for i in 0..<(bytes.count / size) {
-      target.initializeElement(
+      unsafe target.initializeElement(
         at: i, to: convert(bytes.loadUnaligned(fromByteOffset: i * size, as: Stored.self)))
     }
   }
@@ -97,13 +101,13 @@ public enum Conversion {
     _ pointer: UnsafeRawPointer, _ count: Int, _ type: T.Type, _ body: (UnsafePointer<T>) -> Void
   ) {
     if Int(bitPattern: pointer) % MemoryLayout<T>.alignment == 0 {
-      body(pointer.assumingMemoryBound(to: T.self))
+      unsafe body(pointer.assumingMemoryBound(to: T.self))
     } else {
-      withUnsafeTemporaryAllocation(of: T.self, capacity: count) { copy in
+      unsafe withUnsafeTemporaryAllocation(of: T.self, capacity: count) { copy in
         guard let start = copy.baseAddress else { return }
-        UnsafeMutableRawPointer(start).copyMemory(
+        unsafe UnsafeMutableRawPointer(start).copyMemory(
           from: pointer, byteCount: count * MemoryLayout<T>.size)
-        body(start)
+        unsafe body(start)
       }
     }
   }
@@ -113,12 +117,12 @@ public enum Conversion {
     _ body: (UnsafeMutablePointer<T>) -> Void
   ) {
     if Int(bitPattern: pointer) % MemoryLayout<T>.alignment == 0 {
-      body(pointer.assumingMemoryBound(to: T.self))
+      unsafe body(pointer.assumingMemoryBound(to: T.self))
     } else {
-      withUnsafeTemporaryAllocation(of: T.self, capacity: count) { copy in
+      unsafe withUnsafeTemporaryAllocation(of: T.self, capacity: count) { copy in
         guard let start = copy.baseAddress else { return }
-        body(start)
-        pointer.copyMemory(from: start, byteCount: count * MemoryLayout<T>.size)
+        unsafe body(start)
+        unsafe pointer.copyMemory(from: start, byteCount: count * MemoryLayout<T>.size)
       }
     }
   }

@@ -6,10 +6,10 @@ extension Matrix {
     precondition(
       columns == other.rows, "\(rows) x \(columns) times \(other.rows) x \(other.columns)")
     var result = Matrix(rows: rows, columns: other.columns)
-    values.withUnsafeBufferPointer { x in
-      other.values.withUnsafeBufferPointer { y in
-        result.values.withUnsafeMutableBufferPointer { c in
-          rl_multiply_f64(
+    unsafe values.withUnsafeBufferPointer { x in
+      unsafe other.values.withUnsafeBufferPointer { y in
+        unsafe result.values.withUnsafeMutableBufferPointer { c in
+          unsafe rl_multiply_f64(
             rl_best_level(), x.baseAddress, y.baseAddress, c.baseAddress, rows, columns,
             other.columns, other.columns, other.columns, 0)
         }
@@ -21,9 +21,9 @@ extension Matrix {
   /// The sum of the products of matching elements, `⟨X, Y⟩` of Merging §1.2.
   package func dot(_ other: Matrix) -> Double {
     precondition(rows == other.rows && columns == other.columns)
-    return values.withUnsafeBufferPointer { x in
-      other.values.withUnsafeBufferPointer { y in
-        rl_dot_f64(rl_best_level(), x.baseAddress, y.baseAddress, x.count)
+    return unsafe values.withUnsafeBufferPointer { x in
+      unsafe other.values.withUnsafeBufferPointer { y in
+        unsafe rl_dot_f64(rl_best_level(), x.baseAddress, y.baseAddress, x.count)
       }
     }
   }
@@ -34,7 +34,7 @@ extension Matrix {
   /// `Xᵀ X`.
   package var columnGram: Matrix {
     var result = Matrix(rows: columns, columns: columns)
-    rl_gram_f64(rl_best_level(), values, rows, columns, &result.values)
+    unsafe rl_gram_f64(rl_best_level(), values, rows, columns, &result.values)
     return result
   }
 }

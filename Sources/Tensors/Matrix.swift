@@ -31,13 +31,13 @@ public struct Matrix: Sendable, Equatable {
     var result = Matrix(rows: columns, columns: rows)
     // In squares whose rows and columns both stay in the cache.
     let side = 16
-    result.values.withUnsafeMutableBufferPointer { target in
-      values.withUnsafeBufferPointer { source in
+    unsafe result.values.withUnsafeMutableBufferPointer { target in
+      unsafe values.withUnsafeBufferPointer { source in
         for top in stride(from: 0, to: rows, by: side) {
           for left in stride(from: 0, to: columns, by: side) {
             for row in top..<min(rows, top + side) {
               for column in left..<min(columns, left + side) {
-                target[column * rows + row] = source[row * columns + column]
+                unsafe target[column * rows + row] = unsafe source[row * columns + column]
               }
             }
           }

@@ -52,12 +52,12 @@ package struct MeasuringFactors: Sendable {
     precondition(tile.count == rows.count * columns * dtype.elementByteCount)
     var cross = [Double](repeating: 0, count: rightCount)
     var sums = rl_weight_sums()
-    withUnsafeTemporaryAllocation(
+    unsafe withUnsafeTemporaryAllocation(
       byteCount: max(1, rank * Int(RL_STATISTICS_COLUMNS)) * 8, alignment: 64
     ) { scratch in
-      left.values.withUnsafeBufferPointer { left in
-        let b = left.baseAddress.map { $0 + rows.lowerBound * rank }
-        let product = scratch.baseAddress?.assumingMemoryBound(to: Double.self)
+      unsafe left.values.withUnsafeBufferPointer { left in
+        let b = unsafe left.baseAddress.map { unsafe $0 + rows.lowerBound * rank }
+        let product = unsafe scratch.baseAddress?.assumingMemoryBound(to: Double.self)
         func run<Stored>(
           _ kernel: (
             rl_level, UnsafePointer<Stored>?, Int, Int, UnsafePointer<Double>?,
@@ -65,15 +65,15 @@ package struct MeasuringFactors: Sendable {
             UnsafeMutablePointer<Double>?, UnsafeMutablePointer<rl_weight_sums>?
           ) -> Void
         ) {
-          kernel(
+          unsafe kernel(
             rl_best_level(), tile.baseAddress?.assumingMemoryBound(to: Stored.self), rows.count,
             columns, b, rights, rightCount, rank, stride, product, &cross, &sums)
         }
         switch dtype {
-        case .bf16: run(rl_weight_statistics_bf16)
-        case .f16: run(rl_weight_statistics_f16)
-        case .f32: run(rl_weight_statistics_f32)
-        default: run(rl_weight_statistics_f64)
+        case .bf16: unsafe run(rl_weight_statistics_bf16)
+        case .f16: unsafe run(rl_weight_statistics_f16)
+        case .f32: unsafe run(rl_weight_statistics_f32)
+        default: unsafe run(rl_weight_statistics_f64)
         }
       }
     }

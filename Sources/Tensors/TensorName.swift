@@ -17,7 +17,7 @@ public struct TensorName: Sendable, Hashable {
   /// Hashes the UTF-8 bytes.
   public func hash(into hasher: inout Hasher) {
     var copy = string
-    copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    copy.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
   }
 }
 

@@ -42,8 +42,8 @@ extension TensorSource {
 
   /// Some bytes of a tensor.
   package func bytes(of index: Int, range: Range<Int>) throws -> [UInt8] {
-    try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, initialized in
-      try read(
+    try unsafe [UInt8](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+      try unsafe read(
         tensor: index, at: range.lowerBound,
         into: UnsafeMutableRawBufferPointer(
           rebasing: UnsafeMutableRawBufferPointer(buffer)[..<range.count]))
@@ -55,7 +55,7 @@ extension TensorSource {
   package func float64(of index: Int) throws -> [Double] {
     let info = tensors[index]
     let raw = try bytes(of: index)
-    return raw.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) }
+    return unsafe raw.withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: info.dtype) }
   }
 }
 
@@ -105,8 +105,8 @@ public struct MemoryTensorSource: TensorSource {
   public func read(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    contents[index].withUnsafeBytes {
-      buffer.copyMemory(
+    unsafe contents[index].withUnsafeBytes {
+      unsafe buffer.copyMemory(
         from: UnsafeRawBufferPointer(rebasing: $0[byteOffset..<(byteOffset + buffer.count)]))
     }
   }

@@ -2,7 +2,7 @@
 ///
 /// A run of elements in the tensor's order is cut into boxes; each box is walked in the storage's
 /// order, so that the storage is read forwards through a window of at most 1 MiB.
-struct StridedGather: ~Copyable {
+@safe struct StridedGather: ~Copyable {
   /// Fills a buffer from a byte position of the storage.
   typealias Read = (_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) throws -> Void
 
@@ -26,7 +26,7 @@ struct StridedGather: ~Copyable {
     into output: UnsafeMutableRawBufferPointer, read: @escaping Read
   ) throws {
     guard !range.isEmpty else { return }
-    var gather = StridedGather(view, elementSize: elementSize, output: output, read: read)
+    var gather = unsafe StridedGather(view, elementSize: elementSize, output: output, read: read)
     try gather.copy(range, dimension: 0, source: view.offset)
   }
 
@@ -36,8 +36,8 @@ struct StridedGather: ~Copyable {
   ) {
     self.view = view
     self.elementSize = elementSize
-    self.output = output
-    self.read = read
+    unsafe self.output = output
+    unsafe self.read = read
     var steps: [Int] = []
     var step = 1
     for extent in view.shape.reversed() {
@@ -45,10 +45,10 @@ struct StridedGather: ~Copyable {
       step *= extent
     }
     self.steps = steps.reversed()
-    window = .allocate(byteCount: StridedGather.windowSize, alignment: 16)
+    unsafe window = .allocate(byteCount: StridedGather.windowSize, alignment: 16)
   }
 
-  deinit { window.deallocate() }
+  deinit { unsafe window.deallocate() }
 
   /// Copies elements of the part of the tensor that begins at `source` and spans the dimensions
   /// from `dimension` on: whole rows as one box, the rows cut at either end by themselves.
@@ -142,18 +142,18 @@ struct StridedGather: ~Copyable {
   ) {
     let size = MemoryLayout<Element>.size
     for index in 0..<count {
-      let element = window.loadUnaligned(
+      let element = unsafe window.loadUnaligned(
         fromByteOffset: (start + index * axis.source) * size, as: type)
-      output.storeBytes(
+      unsafe output.storeBytes(
         of: element, toByteOffset: (target + index * axis.target) * size, as: type)
     }
   }
 
   /// Reads the window from an element on, up to the last one of the box.
   private mutating func fill(from element: Int, end: Int) throws {
-    let count = min(end - element, window.count / elementSize)
+    let count = unsafe min(end - element, window.count / elementSize)
     held = 0..<0
-    try read(
+    try unsafe read(
       element * elementSize,
       UnsafeMutableRawBufferPointer(rebasing: window[..<(count * elementSize)]))
     held = element..<(element + count)

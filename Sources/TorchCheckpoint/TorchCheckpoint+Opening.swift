@@ -46,9 +46,13 @@ extension TorchCheckpoint {
     guard let entry = archive.index(of: "\(folder)/data.pkl") else {
       throw TorchCheckpointError.noPickle(path: path)
     }
-    let pickle = try archive.contents(of: entry, limit: PickleLimits().bytes)
+    let limits = PickleLimits.current
     do {
-      let (root, heap) = try PickleInterpreter.run(pickle)
+      guard archive.entries[entry].size <= limits.bytes else {
+        throw PickleProblem.tooMany(.bytes, limit: limits.bytes)
+      }
+      let pickle = try archive.contents(of: entry, limit: limits.bytes)
+      let (root, heap) = try PickleInterpreter.run(pickle, limits: limits)
       return (try StateDictionary(in: root, heap: heap, path: path), heap)
     } catch let problem as PickleProblem {
       throw TorchCheckpointError.pickle(path: path, problem)
@@ -62,9 +66,10 @@ extension TorchCheckpoint {
       let (sum, overflow) = total.addingReportingOverflow(archive.entries[entry].size)
       total = overflow ? .max : sum
     }
-    guard total <= maximumInflatedSize else {
+    let limit = ReadingLimits.current.inflatedBytes
+    guard total <= limit else {
       throw TorchCheckpointError.inflatedTooLarge(
-        path: archive.file.path, found: total, limit: maximumInflatedSize)
+        path: archive.file.path, found: total, limit: limit)
     }
   }
 }

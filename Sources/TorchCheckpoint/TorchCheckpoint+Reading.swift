@@ -18,31 +18,31 @@ extension TorchCheckpoint {
     guard buffer.count > 0 else { return }
     let elementSize = tensor.info.dtype.elementByteCount
     if tensor.isContiguous {
-      try archive.read(
+      try unsafe archive.read(
         entry: tensor.entry, at: tensor.view.offset * elementSize + byteOffset, into: buffer)
       return
     }
     let end = byteOffset + buffer.count
     let elements = (byteOffset / elementSize)..<((end + elementSize - 1) / elementSize)
     if elements.count * elementSize == buffer.count {
-      try gather(elements, of: tensor, into: buffer)
+      try unsafe gather(elements, of: tensor, into: buffer)
       return
     }
     // The range begins or ends inside an element: collect whole ones beside.
     let whole = UnsafeMutableRawBufferPointer.allocate(
       byteCount: elements.count * elementSize, alignment: 16)
-    defer { whole.deallocate() }
-    try gather(elements, of: tensor, into: whole)
+    defer { unsafe whole.deallocate() }
+    try unsafe gather(elements, of: tensor, into: whole)
     let skipped = byteOffset - elements.lowerBound * elementSize
-    buffer.copyMemory(
+    unsafe buffer.copyMemory(
       from: UnsafeRawBufferPointer(rebasing: whole[skipped..<(skipped + buffer.count)]))
   }
 
   private func gather(
     _ elements: Range<Int>, of tensor: StoredTensor, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    try StridedGather.gather(
+    try unsafe StridedGather.gather(
       tensor.view, elements: elements, elementSize: tensor.info.dtype.elementByteCount, into: buffer
-    ) { [archive] in try archive.read(entry: tensor.entry, at: $0, into: $1) }
+    ) { [archive] in try unsafe archive.read(entry: tensor.entry, at: $0, into: $1) }
   }
 }

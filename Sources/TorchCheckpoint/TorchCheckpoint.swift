@@ -8,12 +8,10 @@ public import Tensors
 /// returned, its checksum is verified.
 ///
 /// Memory: the pickle and the list of tensors; compressed storages, which `torch.save` does not
-/// write, are held whole once they are read, at most `maximumInflatedSize` bytes of them.
+/// write, are held whole once they are read, within `ReadingLimits.inflatedBytes`.
 public final class TorchCheckpoint: TensorSource {
   /// The most bytes a tensor's name may have.
   public static let maximumNameSize = 4096
-  /// The most bytes that compressed storages may decompress to.
-  public static let maximumInflatedSize = 4 << 30
 
   /// The tensors in the order of the file.
   public let tensors: [TensorInfo]

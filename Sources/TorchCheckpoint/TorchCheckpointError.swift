@@ -126,7 +126,8 @@ public enum TorchCheckpointError: DiagnosableError, Equatable {
         + "(found \(found) bytes, expected at most \(limit))"
     case .inflatedTooLarge(_, let found, let limit):
       "compressed storages too large to hold in memory (found \(found) bytes, expected at most "
-        + "\(limit)); save again with torch.save, which does not compress, or with safetensors"
+        + "\(limit)); save again with torch.save, which does not compress, or with safetensors; "
+        + "--max-inflated accepts more"
     case .byteOrder(_, let found):
       "unsupported byte order (found \(found.quotedForMessage), expected 'little'); load it with "
         + "PyTorch on a little-endian machine and save it again"

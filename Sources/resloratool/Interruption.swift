@@ -29,9 +29,9 @@ struct Interruption: Error {
     for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
     // A parent that starts us from a thread with signals blocked passes the block on.
     var caught = sigset_t()
-    sigemptyset(&caught)
-    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&caught, number) }
-    pthread_sigmask(SIG_UNBLOCK, &caught, nil)
+    unsafe sigemptyset(&caught)
+    for number in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&caught, number) }
+    unsafe pthread_sigmask(SIG_UNBLOCK, &caught, nil)
   }
 
   /// Throws once a signal has come.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ByteIO
 import HDF5
 import Tensors
 
@@ -39,7 +40,8 @@ struct Resloratool: ParsableCommand {
     Interruption.prepare()
     do {
       var command = try parseAsRoot()
-      try command.run()
+      let limits = (command as? any ReadingCommand)?.common.limits.limits ?? ReadingLimits()
+      try ReadingLimits.$current.withValue(limits) { try command.run() }
       terminate(0)
     } catch {
       terminate(report(error))

@@ -68,7 +68,7 @@ enum ReplayBenchmark {
     let buffer = AlignedBuffer(byteCount: 8 * rows * features)
     let pair = try SymmetricPair(size: features)
     let work = try SymmetricPair(size: features)
-    return try BLAS.withoutOwnThreads {
+    return try BLAS.withoutOwnThreads(on: threads) {
       let sums = try Measuring.best(of: 3) {
         for range in (0..<tokens).pieces(of: rows) {
           try inputs.float64(

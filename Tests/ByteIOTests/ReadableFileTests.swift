@@ -75,12 +75,41 @@ import Testing
     try FileSystem.write([UInt8](repeating: 5, count: 100), to: path)
     let file = try ReadableFile(path: path)
     try FileSystem.truncate(path, to: 40)
-    #expect(try file.bytes(at: 0, count: 40) == [UInt8](repeating: 5, count: 40))
+    #expect(throws: FileError.changed(path: path)) { try file.bytes(at: 0, count: 40) }
     #expect(throws: FileError.endedEarly(path: path, offset: 40, missing: 10)) {
       try file.bytes(at: 30, count: 20)
     }
     #expect(throws: FileError.endedEarly(path: path, offset: 60, missing: 10)) {
       try file.bytes(at: 60, count: 10)
+    }
+  }
+
+  @Test func aFileWrittenToAfterOpeningIsReported() throws {
+    let path = folder.file("x")
+    try FileSystem.write([1, 2, 3, 4], to: path)
+    let file = try ReadableFile(path: path)
+    let own = try ReadableFile(path: path)
+    own.expectChanges()
+    // The system's clock for times of files goes in steps of some milliseconds.
+    usleep(50_000)
+    try FileSystem.overwrite(path, at: 3, with: [5])
+    #expect(throws: FileError.changed(path: path)) { try file.bytes(at: 0, count: 2) }
+    #expect(throws: FileError.changed(path: path)) { try file.checkUnchanged() }
+    #expect(try own.bytes(at: 0, count: 4) == [1, 2, 3, 5])
+    #expect(FileError.changed(path: path).failureKind == .badData)
+  }
+
+  @Test func anotherFileOfTheSameNameIsReported() throws {
+    let path = try folder.write([1, 2], to: "x")
+    try folder.write([1], to: "y")
+    let files = try [FileIdentities(at: folder.path), FileIdentities(at: path)]
+    for file in files { try file.check([path, folder.file("other")]) }
+    // Of the same content.
+    try folder.write([1, 2], to: "new")
+    #expect(rename(folder.file("new"), path) == 0)
+    for file in files {
+      #expect(throws: FileError.changed(path: path)) { try file.check([path]) }
+      try file.check([folder.file("y")])
     }
   }
 

@@ -1,4 +1,4 @@
-"""Bases and adapters that runs start from."""
+"""Bases, adapters and captured inputs that runs start from."""
 import json
 import shutil
 import struct
@@ -27,15 +27,52 @@ def sharded(workshop):
     assert shards == 3, f"{shards} shards"
 
 
-def old_file(workshop):
-    """`out.safetensors`, another file of the same name as the output."""
-    (workshop.folder / "out.safetensors").write_bytes(b"an old file\n")
-    (workshop.folder / "out.safetensors").chmod(0o640)
+def captured(workshop):
+    """`small`, with `heldout` and `calibration` of captured inputs and `windows.json`."""
+    small(workshop)
+    case = FIXTURES / "synthetic" / "is-basic"
+    for name in ("heldout", "calibration"):
+        shutil.copy(case / f"activations-{name}.safetensors", workshop.folder / f"{name}.safetensors")
+    shutil.copy(case / "norm-windows.json", workshop.folder / "windows.json")
+
+
+def converted(source, target):
+    """`target`, an input made of another one that is no input then."""
+    def prepare(workshop):
+        workshop.succeed("convert", source, target)
+        path = workshop.folder / source
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return prepare
+
+
+def old(*names):
+    """Other files of the names of outputs."""
+    def prepare(workshop):
+        for name in names:
+            (workshop.folder / name).write_bytes(b"an old file\n")
+            (workshop.folder / name).chmod(0o640)
+    return prepare
+
+
+def together(*preparations):
+    """One preparation after another."""
+    def prepare(workshop):
+        for preparation in preparations:
+            preparation(workshop)
+    return prepare
 
 
 def old_folder(workshop):
     """`out`, the result of another fold."""
     workshop.succeed("fold", "adapter", "--method", "none", "--into", "base", "-o", "out")
+
+
+def old_merge(workshop):
+    """`out`, the result of another merge."""
+    workshop.succeed("merge", "adapter", "--method", "none", "-o", "out")
 
 
 def two_groups(workshop):

@@ -7,8 +7,8 @@ import trees
 STATUSES = {0, 1, 2, 3, 4, 127, 130, 143}
 # Memory that faults may cost beyond an undisturbed run, in KiB.
 MEMORY = 16 << 10
-# Calls whose failure is a failure to clean up.
-CLEANING = {"unlink", "rmdir", "openat", "fsync"}
+# Calls whose failure is a failure to clean up, or to know whose a temporary is.
+CLEANING = {"unlink", "rmdir", "openat", "fsync", "flock"}
 
 
 def check(workshop, fault, outcome):
@@ -18,21 +18,19 @@ def check(workshop, fault, outcome):
 
 def _after_fault(workshop, fault, outcome):
     scenario, tree = workshop.scenario, trees.snapshot(workshop.folder)
-    was_killed = outcome.status < 0
-    if was_killed and not fault.effect == {-9: "SIGKILL", -2: "SIGINT", -15: "SIGTERM"}.get(
-        outcome.status
-    ):
-        yield f"died of signal {-outcome.status}: {outcome.error.strip()}"
+    was_killed = outcome.death is not None
+    if was_killed and outcome.death not in fault.deaths:
+        yield f"died of {outcome.death}: {outcome.error.strip()}"
     if not was_killed and outcome.status not in STATUSES:
         yield f"status {outcome.status}"
     if outcome.status == 0:
         yield from _differences(workshop.end, tree, scenario, "after status 0", fault)
-    elif not was_killed and not outcome.error.strip():
+        is_told = (fault.call, fault.effect) == ("write", "lie")
+        if trees.without_times(outcome.output.encode()) != workshop.output and not is_told:
+            yield "standard output is wrong after status 0"
+    elif not was_killed and not outcome.error.strip() and not _is_silenced(workshop, fault):
         yield f"status {outcome.status} without a message"
-    for path, digest in workshop.start.items():
-        if not _is_output(scenario, path) and tree.get(path) != digest:
-            if path.split("/")[0] not in scenario.shared:
-                yield f"input {path} changed"
+    yield from changed_inputs(workshop, tree)
     for name in scenario.outputs:
         yield from _output(workshop, tree, name, was_killed)
     yield from _leftovers(workshop, tree, fault, was_killed)
@@ -45,7 +43,23 @@ def _after_fault(workshop, fault, outcome):
         yield f"{outcome.peak} KiB of memory, {workshop.peak} undisturbed"
 
 
-def _is_output(scenario, path):
+def _is_silenced(workshop, fault):
+    """Whether a process fails to write its message because another one has failed to write before."""
+    return fault.call == "write" and not fault.is_first_thread and workshop.calls.others["write"] > 0
+
+
+def changed_inputs(workshop, tree, besides=None):
+    """Inputs that are not what they were, but for one that may be anything."""
+    scenario = workshop.scenario
+    for path, digest in workshop.start.items():
+        if is_output(scenario, path) or path.split("/")[0] in scenario.shared or path == besides:
+            continue
+        if tree.get(path) != digest:
+            yield f"input {path} changed"
+
+
+def is_output(scenario, path):
+    """Whether a path is, or is in, an output."""
     return any(path.rstrip("/") == name or path.startswith(name + "/") for name in scenario.outputs)
 
 
@@ -74,7 +88,7 @@ def _leftovers(workshop, tree, fault, was_killed):
     scenario = workshop.scenario
     new = {
         path for path in set(tree) - set(workshop.start)
-        if not _is_output(scenario, path) and path.split("/")[0] not in scenario.shared
+        if not is_output(scenario, path) and path.split("/")[0] not in scenario.shared
     }
     if scenario.in_place:
         new.discard(scenario.in_place + trees.JOURNAL)

@@ -1,112 +1,32 @@
 #!/usr/bin/env python3
-"""Folds under faults of the machine: every call fails, lies or is where the process is killed.
+"""Folds, merges, conversions and reports under faults of the machine.
 
 usage: Tests/Faults/run.py [--all] [--only NAME] [--folder DIR] [--tool FILE]
 
-For n = 1, 2, … the n-th write, rename, fsync and so on of a fold fails, or brings a signal; after
-each run the outputs are absent, as they were or complete, the inputs are what they were, nothing
-lies about, and the same command run again ends in the bytes of an undisturbed run. Needs Linux,
-Python 3.11, strace and a release build; takes four minutes, with --all (every n) an hour.
+For n = 1, 2, … the n-th write, rename, fsync and so on of a run fails, or brings a signal; after each
+run the outputs are absent, as they were or complete, the inputs are what they were, nothing lies
+about, and the same command run again ends in the bytes of an undisturbed run. Disks fill up, memory
+is short, two runs write the same output, and inputs change while they are read. Needs Linux, Python
+3.11, strace and a release build; takes MINUTES minutes on two cores, with --all (every n) HOURS hours.
 """
 import argparse
 import concurrent.futures
 import os
 import queue
-import random
 import sys
 import tempfile
-from collections import Counter, defaultdict
 from pathlib import Path
 
+import calls
 import injection
-import invariants
+import inputs
 import limits
-import scenarios
+import memory
+import writers
+from tally import Tally
 from workshop import Workshop
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def faults(workshop, everything):
-    """Every fault of every call, at as many n as the scenario has points, and thrice the kills.
-
-    Where several threads make a call, those of the first are counted alone as well: it would come
-    to its last ones after another thread had come to as many.
-    """
-    scenario = workshop.scenario
-    points = None if everything else scenario.points
-    generator = random.Random(scenario.name)
-    for call, effects in injection.EFFECTS.items():
-        first, others = workshop.first[call], workshop.others[call]
-        for is_first_thread in (False, True) if first and others else (False,):
-            count = first if is_first_thread else max(first, others)
-            for effect in (*effects, *injection.SIGNALS):
-                most = points and points * (3 if effect == "SIGKILL" else 1)
-                numbers = spread(count, most)
-                if scenario.threads > 1:
-                    numbers = generator.sample(range(1, count + 1), len(numbers))
-                for number in numbers:
-                    yield injection.Fault(call, effect, number, is_first_thread)
-
-
-def spread(count, most):
-    """`most` numbers from 1 to `count`, the first and the last among them; None: all."""
-    if most is None or count <= most:
-        return range(1, count + 1)
-    if most == 1:
-        return [count]
-    return sorted({1 + step * (count - 1) // (most - 1) for step in range(most)})
-
-
-class Tally:
-    """Faults injected and survived, by scenario and operation."""
-
-    def __init__(self):
-        self.injected = Counter()
-        self.violations = defaultdict(list)
-
-    def add(self, scenario, operation, what, violations):
-        self.injected[scenario, operation] += 1
-        for violation in violations:
-            print(f"{scenario}: {what}: {violation}", flush=True)
-            self.violations[scenario, operation].append(violation)
-
-    def table(self):
-        lines = [("scenario", "operation", "injected", "violations")]
-        for (scenario, operation), count in self.injected.items():
-            bad = len(self.violations[scenario, operation])
-            lines.append((scenario, operation, str(count), str(bad)))
-        total, bad = sum(self.injected.values()), sum(map(len, self.violations.values()))
-        lines.append(("all", "", str(total), str(bad)))
-        widths = [max(len(line[column]) for line in lines) for column in range(4)]
-        for line in lines:
-            texts = [line[column].ljust(widths[column]) for column in range(2)]
-            print("  ".join([*texts, *(line[column].rjust(widths[column]) for column in (2, 3))]))
-        return bad == 0
-
-
-def inject(workshops, scenario, tally, everything):
-    """Runs one scenario with all its faults, in as many workshops as there are."""
-    free = queue.SimpleQueue()
-    for workshop in workshops:
-        workshop.open(scenario)
-        free.put(workshop)
-
-    def one(fault):
-        workshop = free.get()
-        try:
-            outcome = workshop.inject(fault)
-            return outcome.was_injected, invariants.check(workshop, fault, outcome)
-        finally:
-            free.put(workshop)
-
-    wanted = list(faults(workshops[0], everything))
-    with concurrent.futures.ThreadPoolExecutor(len(workshops)) as pool:
-        for fault, (was_injected, violations) in zip(wanted, pool.map(one, wanted)):
-            if not was_injected and fault.number == 1 and fault.effect not in ("SIGINT", "SIGTERM"):
-                violations.append("was not injected")  # threads may hold back those two
-            if was_injected or violations:
-                tally.add(scenario.name, fault.call, fault, violations)
 
 
 def main():
@@ -120,18 +40,36 @@ def main():
         print(f"skipped: {reason}")
         return 0
     folder = options.folder or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
-    tally = Tally()
+    tasks = [
+        task for part in (calls, limits, memory, inputs, writers) for task in part.tasks(options.all)
+        if options.only in task.name
+    ]
     with tempfile.TemporaryDirectory(dir=folder, prefix="faults-") as place:
         os.chmod(place, 0o755)
-        workshops = []
-        for number in range(os.cpu_count() or 1):
-            workshops.append(Workshop(options.tool.resolve(), Path(place, str(number))))
-        for scenario in scenarios.ALL:
-            if options.only in scenario.name:
-                inject(workshops, scenario, tally, options.all)
-        if options.only in limits.NAME:
-            limits.run_all(workshops[0], tally)
-    return 0 if tally.table() else 1
+        tally = run(tasks, options.tool.resolve(), Path(place))
+    tally.print_tables()
+    return 0 if tally.is_clean else 1
+
+
+def run(tasks, tool, place):
+    """Runs tasks, each in a workshop of its own while it lasts, as many at once as there are cores."""
+    free, tally = queue.SimpleQueue(), Tally()
+    cores = os.cpu_count() or 1
+    for number in range(cores):
+        free.put(Workshop(tool, place / str(number)))
+
+    def results(task):
+        workshop = free.get()
+        try:
+            return [*task.results(workshop)]
+        finally:
+            free.put(workshop)
+
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+        for task, found in zip(tasks, pool.map(results, tasks)):
+            for operation, what, violations in found:
+                tally.add(task.name, operation, what, violations)
+    return tally
 
 
 if __name__ == "__main__":

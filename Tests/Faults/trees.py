@@ -7,8 +7,9 @@ from pathlib import Path
 
 TEMPORARY = re.compile(r"\.(?P<name>.+?)(\.[0-9a-f]+)?\.partial(/.*)?")
 JOURNAL = ".fold-journal"
-# A record of a shard names the time of the shard's file, which differs from run to run.
-TIME = re.compile(rb'"changed":\d+')
+# What differs from run to run: in a record of a shard the time of its file, in a page and in the JSON
+# on standard output the seconds that it took.
+TIMES = re.compile(rb'"changed":\d+|"seconds": ?[0-9.e-]+|<dt>Time</dt><dd>.*?</dd>')
 
 
 def snapshot(folder):
@@ -25,11 +26,15 @@ def snapshot(folder):
 
 def content_hash(path):
     """Of a file; a piece at a time, for a child's peak memory counts what its parent held."""
-    if os.path.basename(path).startswith(".shard-"):
-        record = TIME.sub(b'"changed":0', Path(path).read_bytes())
-        return hashlib.sha256(record).hexdigest()
+    if os.path.basename(path).startswith(".shard-") or path.endswith(".html"):
+        return hashlib.sha256(without_times(Path(path).read_bytes())).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def without_times(text):
+    """A text without what differs from run to run."""
+    return TIMES.sub(b"", text)
 
 
 def part(tree, name):

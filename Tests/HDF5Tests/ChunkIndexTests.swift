@@ -1,4 +1,5 @@
 import CHDF5
+import FormatTestSupport
 import HDF5
 import Tensors
 import TestSupport

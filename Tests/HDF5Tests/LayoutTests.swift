@@ -1,3 +1,4 @@
+import FormatTestSupport
 import HDF5
 import Tensors
 import TestSupport
@@ -76,5 +77,28 @@ import Testing
     var row = [UInt8](repeating: 0xee, count: 1 << 16)
     try row.withUnsafeMutableBytes { try huge.read(at: (4 << 20) - 4096, into: $0) }
     #expect(row.allSatisfy { $0 == 0 })
+  }
+
+  @Test("45: a tensor of elements that were never written", arguments: [16 << 20, (16 << 20) + 1])
+  func neverWritten(_ count: Int) throws {
+    let folder = TemporaryFolder()
+    let path = folder.file("x.h5")
+    try RawLibrary.create(path, newest: false) { api, file in
+      try RawLibrary.dataset(api, file, "chunked", shape: [count], chunk: [1 << 20], nil)
+      try RawLibrary.dataset(api, file, "piece", shape: [count], chunk: nil, nil)
+    }
+    let file = try HDF5File(path: path, reading: .inProcess)
+    for name in ["chunked", "piece"] {
+      let dataset = try #require(try file.root.dataset(name))
+      guard 4 * count > 64 << 20 else {
+        _ = try HDF5Tensors(file: file, datasets: [("x", dataset)])
+        continue
+      }
+      let error = #expect(throws: HDF5Error.self) {
+        try HDF5Tensors(file: file, datasets: [("x", dataset)])
+      }
+      #expect(error?.reason == .neverWritten(found: 4 * count, limit: 64 << 20))
+      #expect(error?.object == .dataset("/\(name)"))
+    }
   }
 }

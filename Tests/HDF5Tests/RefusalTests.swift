@@ -1,5 +1,6 @@
 import ByteIO
 import CHDF5
+import FormatTestSupport
 import HDF5
 import Tensors
 import TestSupport

@@ -11,7 +11,15 @@ import Testing
   private let folder = TemporaryFolder()
 
   private func reason(_ reading: HDF5Reading) -> HDF5Error.Reason? {
-    #expect(throws: HDF5Error.self) { try Fixture.open("values.h5", reading: reading) }?.reason
+    for _ in 0..<100 {
+      let error = #expect(throws: HDF5Error.self) {
+        try Fixture.open("values.h5", reading: reading)
+      }
+      // Another test's process, forked while a script was written, holds it open until it execs.
+      guard error?.reason == .workerNotStarted("Text file busy") else { return error?.reason }
+      usleep(10_000)
+    }
+    return nil
   }
 
   private func misbehaving(

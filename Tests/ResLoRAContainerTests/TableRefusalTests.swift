@@ -1,3 +1,4 @@
+import FormatTestSupport
 import ResLoRAContainer
 import Tensors
 import Testing

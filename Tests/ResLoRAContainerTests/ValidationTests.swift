@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import ResLoRAContainer
 import Tensors
 import TestSupport

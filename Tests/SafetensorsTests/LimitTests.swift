@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import Safetensors
 import Tensors
 import TestSupport
@@ -37,24 +38,25 @@ import Testing
     var header = Array("{".utf8)
     header.reserveCapacity(60_000_000)
     let rest = Array(#"":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"#.utf8)
-    for number in 0...SafetensorsHeader.maximumTensors {
+    for number in 0...ReadingLimits().tensors {
       header.append(UInt8(ascii: "\""))
       header += Array(String(number, radix: 36).utf8)
       header += rest
     }
     header[header.count - 1] = UInt8(ascii: "}")
-    try #require(header.count < SafetensorsHeader.maximumHeaderSize)
-    let last = TensorName(String(SafetensorsHeader.maximumTensors, radix: 36))
+    try #require(header.count < ReadingLimits().headerBytes)
+    let last = TensorName(String(ReadingLimits().tensors, radix: 36))
     try TestHeader.expectRefused(
       TestHeader.file(header), tensor: last, .tooManyTensors(limit: 1_000_000),
-      line: "tensor '\(last)': too many tensors (expected at most 1000000)")
+      line: "tensor '\(last)': too many tensors (expected at most 1000000); --max-tensors accepts "
+        + "more")
   }
 
   @Test("a header of the full 100 MB that is one string")
   func longString() throws {
     let header =
       [UInt8](repeating: UInt8(ascii: "\""), count: 1)
-      + [UInt8](repeating: UInt8(ascii: "a"), count: SafetensorsHeader.maximumHeaderSize - 1)
+      + [UInt8](repeating: UInt8(ascii: "a"), count: ReadingLimits().headerBytes - 1)
     try TestHeader.expectRefused(
       TestHeader.file(header), .headerNotAnObject)
   }

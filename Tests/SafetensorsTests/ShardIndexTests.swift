@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import Safetensors
 import Tensors
 import TestSupport

@@ -54,7 +54,7 @@ import Testing
     ),
     (
       "a", String(repeating: "x", count: 16 << 20),
-      .metadataTooLarge(limit: SafetensorsHeader.maximumMetadataSize)
+      .metadataTooLarge(limit: ReadingLimits().metadataBytes)
     ),
   ]
 

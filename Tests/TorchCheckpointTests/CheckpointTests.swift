@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import Tensors
 import TestSupport
 import Testing
@@ -6,7 +7,7 @@ import TorchCheckpoint
 
 /// What checkpoints hold, and how their dictionary is found.
 struct CheckpointTests {
-  private let tensor = TestTensor(.counting(to: 2), [2])
+  private let tensor = TorchTensor(.counting(to: 2), [2])
 
   @Test("Tensors keep the order of the file; names are told apart by their bytes")
   func order() throws {
@@ -39,7 +40,7 @@ struct CheckpointTests {
   func dtypes(name: String, dtype: DType) throws {
     let size = dtype.bitWidth / 8
     let bytes = (0..<UInt8(6 * size)).map { $0 }
-    var storage = TestStorage("0", type: name, count: 6, bytes: bytes)
+    var storage = TorchStorage("0", type: name, count: 6, bytes: bytes)
     var dtypeName: String?
     if !name.hasSuffix("Storage") {
       dtypeName = name
@@ -48,7 +49,7 @@ struct CheckpointTests {
       storage.declaredCount = bytes.count
     }
     for (strides, order) in [([2, 1], [0, 1, 2, 3, 4, 5]), ([1, 3], [0, 3, 1, 4, 2, 5])] {
-      var tensor = TestTensor(storage, [3, 2], strides: strides)
+      var tensor = TorchTensor(storage, [3, 2], strides: strides)
       tensor.dtype = dtypeName
       tensor.function = dtypeName == nil ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3"
       let opened = try TestCheckpoint(["x": tensor]).open()
@@ -225,13 +226,13 @@ struct CheckpointTests {
   @Test("Threads that read all tensors at once")
   func threads() async throws {
     let storages = (0..<8).map {
-      TestStorage("\($0)", floats: [Float](repeating: Float($0), count: 5000))
+      TorchStorage("\($0)", floats: [Float](repeating: Float($0), count: 5000))
     }
     var pickle = PickleBuilder()
     pickle.op("}(")
     for storage in storages {
       pickle.text(storage.key)
-      pickle.tensor(TestTensor(storage, [50, 100], strides: [1, 50]))
+      pickle.tensor(TorchTensor(storage, [50, 100], strides: [1, 50]))
     }
     pickle.op("u.")
     let opened = try TestCheckpoint(pickle: pickle.bytes, storages: storages).open()

@@ -30,7 +30,7 @@ struct ErrorTextTests {
     .endedEarly(opcode: "X", offset: 1), .noStop, .stackUnderflow(opcode: "X", offset: 1),
     .wrongOperand(opcode: "X", found: "a", expected: "b"),
     .badArguments(function: "f", expected: "x"), .missingMemo(index: 1),
-    .memoIndexTooLarge(found: 1, limit: 2), .tooMany("things", limit: 2), .notUTF8(offset: 1),
+    .memoIndexTooLarge(found: 1, limit: 2), .tooMany(.operations, limit: 2), .notUTF8(offset: 1),
   ]
 
   private static let tensor: [TorchCheckpointError.TensorProblem] = [

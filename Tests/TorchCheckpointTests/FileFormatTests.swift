@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import TestSupport
 import Testing
 import TorchCheckpoint
@@ -6,7 +7,7 @@ import TorchCheckpoint
 /// Item 71 of the robustness list: formats are told by content.
 struct FileFormatTests {
   private let folder = TemporaryFolder()
-  private static let checkpoint = TestCheckpoint(["x": TestTensor(.counting(to: 2), [2])]).zip
+  private static let checkpoint = TestCheckpoint(["x": TorchTensor(.counting(to: 2), [2])]).zip
     .build()
 
   /// PyTorch's old format begins with its magic number, pickled.

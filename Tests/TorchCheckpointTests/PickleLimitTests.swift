@@ -1,3 +1,4 @@
+import FormatTestSupport
 import Testing
 import TorchCheckpoint
 
@@ -16,16 +17,16 @@ struct PickleLimitTests {
 
   @Test("Operations, memo entries, containers, storages and tensors are counted")
   func counts() {
-    expect(.tooMany("bytes", limit: 9), { $0.bytes = 9 }) { $0.op("NNNNNNNN") }
-    expect(.tooMany("operations", limit: 5), { $0.operations = 5 }) { $0.op("N0N0N") }
-    expect(.tooMany("memo entries", limit: 2), { $0.memo = 2 }) {
+    expect(.tooMany(.bytes, limit: 9), { $0.bytes = 9 }) { $0.op("NNNNNNNN") }
+    expect(.tooMany(.operations, limit: 5), { $0.operations = 5 }) { $0.op("N0N0N") }
+    expect(.tooMany(.memoEntries, limit: 2), { $0.memo = 2 }) {
       $0.op("N")
       $0.raw([0x94, 0x94, 0x94])
     }
-    expect(.tooMany("containers", limit: 3), { $0.containers = 3 }) { $0.op("]})]") }
-    let tensor = TestTensor(.counting(to: 1), [1])
-    expect(.tooMany("storages", limit: 0), { $0.tensors = 0 }) { $0.tensor(tensor) }
-    expect(.tooMany("tensors", limit: 2), { $0.tensors = 2 }) { pickle in
+    expect(.tooMany(.containers, limit: 3), { $0.containers = 3 }) { $0.op("]})]") }
+    let tensor = TorchTensor(.counting(to: 1), [1])
+    expect(.tooMany(.storages, limit: 0), { $0.tensors = 0 }) { $0.tensor(tensor) }
+    expect(.tooMany(.tensors, limit: 2), { $0.tensors = 2 }) { pickle in
       pickle.global("torch._utils", "_rebuild_tensor")
       pickle.put(0)
       pickle.op("(")
@@ -45,10 +46,10 @@ struct PickleLimitTests {
   @Test("Names of classes and storages are bounded")
   func names() {
     let long = String(repeating: "a", count: 5000)
-    expect(.tooMany("bytes in a name", limit: 4096), { _ in }) { $0.global(long, "x") }
+    expect(.tooMany(.nameBytes, limit: 4096), { _ in }) { $0.global(long, "x") }
     expect(.endedEarly(opcode: "GLOBAL", offset: 2), { _ in }) { $0.op("ctorch") }
-    expect(.tooMany("bytes in a name", limit: 4096), { _ in }) {
-      $0.storage(TestStorage(long, floats: []))
+    expect(.tooMany(.nameBytes, limit: 4096), { _ in }) {
+      $0.storage(TorchStorage(long, floats: []))
     }
   }
 
@@ -59,7 +60,7 @@ struct PickleLimitTests {
       count = buffer.count
       for index in buffer.indices { buffer[index] = index & 1 == 0 ? 0x80 : 1 }
     }
-    #expect(throws: PickleProblem.tooMany("operations", limit: 10_000_000)) {
+    #expect(throws: PickleProblem.tooMany(.operations, limit: 10_000_000)) {
       try PickleInterpreter.run(many)
     }
   }

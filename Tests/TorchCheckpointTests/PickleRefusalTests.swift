@@ -1,3 +1,4 @@
+import FormatTestSupport
 import Testing
 import TorchCheckpoint
 
@@ -141,8 +142,8 @@ struct PickleRefusalTests {
   func item60() {
     let marks = [UInt8](repeating: 0x28, count: 1_000_000)
     expect(.stackUnderflow(opcode: "STOP", offset: 1_000_002)) { $0.raw(marks) }
-    expect(.tooMany("stack entries", limit: 1_000_000)) { $0.raw(marks + [0x28]) }
-    expect(.tooMany("stack entries", limit: 1_000_000)) { $0.raw(marks + [0x4e]) }
+    expect(.tooMany(.stackEntries, limit: 1_000_000)) { $0.raw(marks + [0x28]) }
+    expect(.tooMany(.stackEntries, limit: 1_000_000)) { $0.raw(marks + [0x4e]) }
   }
 
   @Test(
@@ -184,7 +185,7 @@ struct PickleRefusalTests {
     let whole = PickleBuilder.pickle { pickle in
       pickle.op("}(")
       pickle.text("x")
-      pickle.tensor(TestTensor(.counting(to: 4), [2, 2]))
+      pickle.tensor(TorchTensor(.counting(to: 4), [2, 2]))
       pickle.op("u")
       pickle.raw([0x95] + little(1 as UInt64))
     }

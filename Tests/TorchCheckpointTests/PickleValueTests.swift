@@ -1,3 +1,4 @@
+import FormatTestSupport
 import Testing
 import TorchCheckpoint
 

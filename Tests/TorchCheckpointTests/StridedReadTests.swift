@@ -1,3 +1,4 @@
+import FormatTestSupport
 import Tensors
 import TestSupport
 import Testing
@@ -33,7 +34,7 @@ struct StridedReadTests {
       ([2, 2, 1, 2, 2, 1, 2, 2], [4, 8, 0, 1, 2, 0, 32, 16], 0),
     ] as [([Int], [Int], Int)])
   func ranges(shape: [Int], strides: [Int], offset: Int) throws {
-    let tensor = TestTensor(.counting(to: 64), shape, strides: strides, offset: offset)
+    let tensor = TorchTensor(.counting(to: 64), shape, strides: strides, offset: offset)
     let opened = try TestCheckpoint(["x": tensor]).open()
     let expected = elements(shape, strides, offset).flatMap { little(Float($0).bitPattern) }
     #expect(try opened.bytes(of: 0) == expected)
@@ -48,7 +49,7 @@ struct StridedReadTests {
   func large() throws {
     let rows = 700
     let columns = 900
-    let tensor = TestTensor(.counting(to: rows * columns), [rows, columns], strides: [1, rows])
+    let tensor = TorchTensor(.counting(to: rows * columns), [rows, columns], strides: [1, rows])
     let opened = try TestCheckpoint(["x": tensor]).open()
     let expected = elements([rows, columns], [1, rows], 0).flatMap { little(Float($0).bitPattern) }
     #expect(try opened.bytes(of: 0) == expected)
@@ -70,7 +71,7 @@ struct StridedReadTests {
     let offset = Int.random(in: 0...9, using: &generator)
     let positions = elements(shape, strides, offset)
     let count = (positions.max() ?? 0) + 1
-    let tensor = TestTensor(.counting(to: count), shape, strides: strides, offset: offset)
+    let tensor = TorchTensor(.counting(to: count), shape, strides: strides, offset: offset)
     let opened = try TestCheckpoint(["x": tensor]).open()
     let expected = positions.flatMap { little(Float($0).bitPattern) }
     #expect(try opened.bytes(of: 0) == expected)

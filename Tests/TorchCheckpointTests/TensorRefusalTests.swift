@@ -1,3 +1,4 @@
+import FormatTestSupport
 import Tensors
 import Testing
 import TorchCheckpoint
@@ -5,7 +6,7 @@ import TorchCheckpoint
 /// Items 63 to 65 of the robustness list: tensors and the storages they lie in.
 struct TensorRefusalTests {
   private func expect(
-    _ problem: TorchCheckpointError.TensorProblem, _ tensor: TestTensor,
+    _ problem: TorchCheckpointError.TensorProblem, _ tensor: TorchTensor,
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
     TestCheckpoint(["x": tensor]).expect(tensor: problem, sourceLocation: sourceLocation)
@@ -13,21 +14,21 @@ struct TensorRefusalTests {
 
   @Test("63: the storage's bytes are not those of its elements", arguments: [-1, 1, 5])
   func item63(surplus: Int) {
-    var storage = TestStorage.counting(to: 6)
+    var storage = TorchStorage.counting(to: 6)
     storage.declaredCount += surplus
     expect(
-      .wrongStorageSize(found: 24, expected: 24 + 4 * surplus), TestTensor(storage, [2, 2]))
+      .wrongStorageSize(found: 24, expected: 24 + 4 * surplus), TorchTensor(storage, [2, 2]))
   }
 
   @Test("63: bytes that do not fill elements, negative counts and counts that overflow")
   func item63Extremes() {
-    var storage = TestStorage("0", type: "LongStorage", count: 1, bytes: [1, 2, 3, 4, 5, 6, 7])
-    expect(.wrongStorageSize(found: 7, expected: 8), TestTensor(storage, [1]))
+    var storage = TorchStorage("0", type: "LongStorage", count: 1, bytes: [1, 2, 3, 4, 5, 6, 7])
+    expect(.wrongStorageSize(found: 7, expected: 8), TorchTensor(storage, [1]))
     storage.declaredCount = -1
-    expect(.wrongStorageSize(found: 7, expected: -8), TestTensor(storage, [1]))
+    expect(.wrongStorageSize(found: 7, expected: -8), TorchTensor(storage, [1]))
     for count in [Int.max, 1 << 61, .min] {
       storage.declaredCount = count
-      expect(.wrongStorageSize(found: 7, expected: nil), TestTensor(storage, [1]))
+      expect(.wrongStorageSize(found: 7, expected: nil), TorchTensor(storage, [1]))
     }
   }
 
@@ -42,34 +43,34 @@ struct TensorRefusalTests {
   func item64(shape: [Int], strides: [Int], offset: Int, needed: Int?) {
     expect(
       .outsideStorage(found: needed, expected: 6),
-      TestTensor(.counting(to: 6), shape, strides: strides, offset: offset))
+      TorchTensor(.counting(to: 6), shape, strides: strides, offset: offset))
   }
 
   @Test("64: negative strides and offsets")
   func item64Negative() {
-    let storage = TestStorage.counting(to: 6)
-    expect(.negativeStride(found: -1), TestTensor(storage, [2, 3], strides: [3, -1], offset: 2))
-    expect(.negativeStride(found: .min), TestTensor(storage, [2], strides: [.min]))
-    expect(.negativeOffset(found: -1), TestTensor(storage, [2, 3], offset: -1))
-    expect(.negativeOffset(found: .min), TestTensor(storage, [2, 3], offset: .min))
+    let storage = TorchStorage.counting(to: 6)
+    expect(.negativeStride(found: -1), TorchTensor(storage, [2, 3], strides: [3, -1], offset: 2))
+    expect(.negativeStride(found: .min), TorchTensor(storage, [2], strides: [.min]))
+    expect(.negativeOffset(found: -1), TorchTensor(storage, [2, 3], offset: -1))
+    expect(.negativeOffset(found: .min), TorchTensor(storage, [2, 3], offset: .min))
   }
 
   @Test("64: shapes that can't be, and other numbers of strides")
   func item64Shapes() {
-    let storage = TestStorage.counting(to: 6)
-    expect(.info(.negativeDimension(found: -2)), TestTensor(storage, [-2, 3], strides: [3, 1]))
+    let storage = TorchStorage.counting(to: 6)
+    expect(.info(.negativeDimension(found: -2)), TorchTensor(storage, [-2, 3], strides: [3, 1]))
     let huge = [1 << 32, 1 << 32]
-    expect(.info(.sizeOverflow(shape: huge)), TestTensor(storage, huge, strides: [0, 0]))
-    expect(.info(.sizeOverflow(shape: [1 << 61])), TestTensor(storage, [1 << 61], strides: [0]))
-    expect(.wrongStrideCount(found: 1, expected: 2), TestTensor(storage, [2, 3], strides: [1]))
+    expect(.info(.sizeOverflow(shape: huge)), TorchTensor(storage, huge, strides: [0, 0]))
+    expect(.info(.sizeOverflow(shape: [1 << 61])), TorchTensor(storage, [1 << 61], strides: [0]))
+    expect(.wrongStrideCount(found: 1, expected: 2), TorchTensor(storage, [2, 3], strides: [1]))
     let ones = [Int](repeating: 1, count: 9)
-    expect(.malformedShape, TestTensor(storage, ones, strides: ones))
-    expect(.malformedShape, TestTensor(storage, [6], strides: ones))
+    expect(.malformedShape, TorchTensor(storage, ones, strides: ones))
+    expect(.malformedShape, TorchTensor(storage, [6], strides: ones))
   }
 
   @Test("64: a shape that is no tuple of integers")
   func item64Types() {
-    let storage = TestStorage.counting(to: 6)
+    let storage = TorchStorage.counting(to: 6)
     for (shape, isTuple) in [("(Nt", true), ("]", false), ("(\u{47}\0\0\0\0\0\0\0\0t", true)] {
       let pickle = PickleBuilder.pickle { pickle in
         pickle.op("}")
@@ -94,22 +95,22 @@ struct TensorRefusalTests {
 
   @Test("64: a view that repeats a small storage is read up to 64 MiB")
   func item64Repeats() throws {
-    let storage = TestStorage.counting(to: 1)
+    let storage = TorchStorage.counting(to: 1)
     let most = 16 << 20
-    let opened = try TestCheckpoint(["x": TestTensor(storage, [most], strides: [0])]).open()
+    let opened = try TestCheckpoint(["x": TorchTensor(storage, [most], strides: [0])]).open()
     #expect(opened.tensors.map(\.byteCount) == [64 << 20])
     expect(
       .repeatsTooMuch(found: (64 << 20) + 4, limit: 64 << 20),
-      TestTensor(storage, [most + 1], strides: [0]))
+      TorchTensor(storage, [most + 1], strides: [0]))
   }
 
   @Test("65: tensors that share a storage, whole, in part and transposed")
   func item65() throws {
-    let storage = TestStorage.counting(to: 6)
+    let storage = TorchStorage.counting(to: 6)
     let opened = try TestCheckpoint([
-      "whole": TestTensor(storage, [2, 3]), "same": TestTensor(storage, [2, 3]),
-      "part": TestTensor(storage, [2], offset: 4),
-      "transposed": TestTensor(storage, [3, 2], strides: [1, 3]),
+      "whole": TorchTensor(storage, [2, 3]), "same": TorchTensor(storage, [2, 3]),
+      "part": TorchTensor(storage, [2], offset: 4),
+      "transposed": TorchTensor(storage, [3, 2], strides: [1, 3]),
     ]).open()
     #expect(opened.tensors.map(\.name) == ["whole", "same", "part", "transposed"])
     #expect(try opened.float64(of: 0) == [0, 1, 2, 3, 4, 5])
@@ -122,7 +123,7 @@ struct TensorRefusalTests {
   func missingStorage() {
     for key in ["1", "../data.pkl", ""] {
       var checkpoint = TestCheckpoint(
-        ["x": TestTensor(TestStorage(key, floats: [1]), [1])])
+        ["x": TorchTensor(TorchStorage(key, floats: [1]), [1])])
       checkpoint.zip.entries.removeAll { $0.central.name == Array("model/data/\(key)".utf8) }
       checkpoint.expect(tensor: .missingStorage(key: key))
     }
@@ -132,29 +133,29 @@ struct TensorRefusalTests {
     "Storage classes and dtypes that are not read",
     arguments: ["ComplexDoubleStorage", "QInt8Storage", "QUInt8Storage", "QInt32Storage"])
   func unsupportedStorage(type: String) {
-    let storage = TestStorage("0", type: type, count: 1, bytes: [1])
-    expect(.unsupportedType(type), TestTensor(storage, [1]))
+    let storage = TorchStorage("0", type: type, count: 1, bytes: [1])
+    expect(.unsupportedType(type), TorchTensor(storage, [1]))
   }
 
   @Test("Untyped storages without a dtype, with an unsupported one, and of another one")
   func unsupportedDType() {
-    var storage = TestStorage("0", type: "UntypedStorage", count: 4, bytes: [1, 2, 3, 4])
+    var storage = TorchStorage("0", type: "UntypedStorage", count: 4, bytes: [1, 2, 3, 4])
     storage.module = "torch.storage"
-    expect(.unsupportedType("UntypedStorage"), TestTensor(storage, [1]))
-    var tensor = TestTensor(storage, [1])
+    expect(.unsupportedType("UntypedStorage"), TorchTensor(storage, [1]))
+    var tensor = TorchTensor(storage, [1])
     tensor.function = "_rebuild_tensor_v3"
     tensor.dtype = "complex128"
     expect(.unsupportedType("torch.complex128"), tensor)
-    tensor.storage = TestStorage.counting(to: 1)
+    tensor.storage = TorchStorage.counting(to: 1)
     tensor.dtype = "uint32"
     expect(.unsupportedType("U32 in F32"), tensor)
     storage.type = "TypedStorage"
-    expect(.unsupportedType("TypedStorage"), TestTensor(storage, [1]))
+    expect(.unsupportedType("TypedStorage"), TorchTensor(storage, [1]))
   }
 
   @Test("A tensor stored conjugated or negated")
   func transformed() throws {
-    var tensor = TestTensor(.counting(to: 2), [2])
+    var tensor = TorchTensor(.counting(to: 2), [2])
     tensor.metadata = {
       $0.op("}")
       $0.text("conj")
@@ -170,7 +171,7 @@ struct TensorRefusalTests {
 
   @Test("A name that stands twice, and one over the limit")
   func names() {
-    let tensor = TestTensor(.counting(to: 2), [2])
+    let tensor = TorchTensor(.counting(to: 2), [2])
     TestCheckpoint(["x": tensor, "y": tensor, "x": tensor]).expect(tensor: .duplicateName)
     let long = String(repeating: "é", count: 2049)
     TestCheckpoint([long: tensor]).expect {

@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import TestSupport
 import Testing
 import TorchCheckpoint

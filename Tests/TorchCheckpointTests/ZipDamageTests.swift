@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import Tensors
 import TestSupport
 import Testing
@@ -7,7 +8,7 @@ import TorchCheckpoint
 /// Archives that are cut, overwritten, or lie about sizes and places.
 struct ZipDamageTests {
   private static var checkpoint: TestCheckpoint {
-    TestCheckpoint(["x": TestTensor(.counting(to: 6), [2, 3])])
+    TestCheckpoint(["x": TorchTensor(.counting(to: 6), [2, 3])])
   }
 
   private let name = "model/data/0"
@@ -198,7 +199,7 @@ struct ZipDamageTests {
     }
     let bytes = checkpoint.zip.build()
     let size = Int(bytes.integer32(at: bytes.count - 10))
-    checkpoint.expect(zip: .directoryTooLarge(found: size, limit: 16 << 20))
+    checkpoint.expect(zip: .directoryTooLarge(found: size, limit: 16_000_000))
   }
 }
 

@@ -1,4 +1,5 @@
 import ByteIO
+import FormatTestSupport
 import Tensors
 import TestSupport
 import Testing
@@ -7,7 +8,7 @@ import TorchCheckpoint
 /// Items 66 to 70 of the robustness list, and other ways in which an archive can be wrong.
 struct ZipRefusalTests {
   private static var checkpoint: TestCheckpoint {
-    TestCheckpoint(["x": TestTensor(.counting(to: 6), [2, 3])])
+    TestCheckpoint(["x": TorchTensor(.counting(to: 6), [2, 3])])
   }
 
   private let name = "model/data/0"
@@ -78,7 +79,7 @@ struct ZipRefusalTests {
     }
   }
 
-  private var crc: UInt32 { ZipBuilder.checksum(TestStorage.counting(to: 6).bytes) }
+  private var crc: UInt32 { ZipBuilder.checksum(TorchStorage.counting(to: 6).bytes) }
 
   @Test("67: a wrong checksum is found before the first byte of a tensor is returned")
   func item67() throws {
@@ -109,8 +110,8 @@ struct ZipRefusalTests {
         expected: pickle.central.checksum))
 
     for isDeflated in [false, true] {
-      let storage = TestStorage.counting(to: 6)
-      var other = TestCheckpoint(["x": TestTensor(storage, [3, 2], strides: [1, 3])])
+      let storage = TorchStorage.counting(to: 6)
+      var other = TestCheckpoint(["x": TorchTensor(storage, [3, 2], strides: [1, 3])])
       if isDeflated {
         var zip = ZipBuilder()
         zip.addDeflated(name, storage.bytes)

@@ -108,6 +108,6 @@ struct RenamedTensors: TensorSource {
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
     let reference = references[index]
-    try reference.source.read(tensor: reference.index, at: byteOffset, into: buffer)
+    try unsafe reference.source.read(tensor: reference.index, at: byteOffset, into: buffer)
   }
 }

@@ -3,15 +3,11 @@ internal import Tensors
 
 /// A strict JSON object read from a file, with the checks that its readers share.
 struct SidecarFile {
-  /// The most bytes such a file may have.
-  static let maximumSize = 100_000_000
-
   let path: String
   let object: JSONObject
 
   init(path: String) throws {
-    let bytes = try ReadableFile.contents(of: path, limit: SidecarFile.maximumSize)
-    try self.init(path: path, text: bytes)
+    try self.init(path: path, text: ReadableFile.json(at: path))
   }
 
   init(path: String, text: [UInt8]) throws(SidecarError) {

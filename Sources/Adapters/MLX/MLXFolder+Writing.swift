@@ -136,7 +136,9 @@ extension ComputedTensors.Item {
       bytes: {
         var bytes = try tensor.source.bytes(of: tensor.index)
         if factor != 1 {
-          let values = bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: info.dtype) }
+          let values = unsafe bytes.withUnsafeBytes {
+            unsafe Conversion.float64(from: $0, dtype: info.dtype)
+          }
           bytes = try Rounding.bytes(
             of: values.map { $0 * factor }, dtype: info.dtype, tensor: info.name)
         }

@@ -68,7 +68,7 @@ struct StoredMatrix: Sendable {
     let size = columns * dtype.elementByteCount
     let bytes = try reference.source.bytes(
       of: reference.index, range: (range.lowerBound * size)..<(range.upperBound * size))
-    return bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: dtype) }
+    return unsafe bytes.withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: dtype) }
   }
 
   /// Refuses a NaN or an infinity among elements unless they are allowed.

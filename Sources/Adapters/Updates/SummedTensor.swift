@@ -25,18 +25,20 @@ final class SummedTensor: TensorSource {
   func read(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    guard !buffer.isEmpty else { return }
+    guard unsafe !buffer.isEmpty else { return }
     let rowSize = saved.columns * tensors[0].dtype.elementByteCount
     // Row by row: a row is computed whole, however little of it is read.
     for row in (byteOffset / rowSize)...((byteOffset + buffer.count - 1) / rowSize) {
       let bytes = try bytes(ofRow: row)
       let first = max(byteOffset, row * rowSize)
       let end = min(byteOffset + buffer.count, (row + 1) * rowSize)
-      bytes.withUnsafeBytes { source in
-        UnsafeMutableRawBufferPointer(rebasing: buffer[(first - byteOffset)..<(end - byteOffset)])
-          .copyMemory(
-            from: UnsafeRawBufferPointer(
-              rebasing: source[(first - row * rowSize)..<(end - row * rowSize)]))
+      unsafe bytes.withUnsafeBytes { source in
+        unsafe UnsafeMutableRawBufferPointer(
+          rebasing: buffer[(first - byteOffset)..<(end - byteOffset)]
+        )
+        .copyMemory(
+          from: UnsafeRawBufferPointer(
+            rebasing: source[(first - row * rowSize)..<(end - row * rowSize)]))
       }
     }
   }
@@ -49,7 +51,7 @@ final class SummedTensor: TensorSource {
       return loaded
     }
     var values = try saved.values(rows: row..<(row + 1))
-    values.withUnsafeMutableBufferPointer { delta.add(rows: row..<(row + 1), to: $0) }
+    unsafe values.withUnsafeMutableBufferPointer { unsafe delta.add(rows: row..<(row + 1), to: $0) }
     return try Rounding.bytes(of: values, dtype: tensors[0].dtype, tensor: tensors[0].name)
   }
 }

@@ -49,25 +49,25 @@ public enum WeightDelta: Sendable {
   ) {
     precondition(target.count == range.count * columns)
     switch self {
-    case .product(let factors): WeightDelta.multiply(factors, range) { target[$0] += $1 }
+    case .product(let factors): WeightDelta.multiply(factors, range) { unsafe target[$0] += $1 }
     case .hadamard(let first, let second):
       var product = [Double](repeating: 0, count: target.count)
       WeightDelta.multiply(first, range) { product[$0] = $1 }
-      WeightDelta.multiply(second, range) { target[$0] += product[$0] * $1 }
+      WeightDelta.multiply(second, range) { unsafe target[$0] += product[$0] * $1 }
     case .kronecker(let left, let right):
       for row in range {
         let (i, k) = row.quotientAndRemainder(dividingBy: right.rows)
         var next = (row - range.lowerBound) * columns
         for j in 0..<left.columns {
           for l in 0..<right.columns {
-            target[next] += left[i, j] * right[k, l]
+            unsafe target[next] += left[i, j] * right[k, l]
             next += 1
           }
         }
       }
     case .dense(let matrix):
       let first = range.lowerBound * columns
-      for position in target.indices { target[position] += matrix.values[first + position] }
+      for position in target.indices { unsafe target[position] += matrix.values[first + position] }
     }
   }
 

@@ -42,8 +42,8 @@ final class ComputedTensors: TensorSource {
       kept = kept.suffix(1) + [(index, bytes)]
       return bytes
     }
-    bytes.withUnsafeBytes {
-      buffer.copyMemory(
+    unsafe bytes.withUnsafeBytes {
+      unsafe buffer.copyMemory(
         from: UnsafeRawBufferPointer(rebasing: $0[byteOffset..<(byteOffset + buffer.count)]))
     }
   }
@@ -68,12 +68,12 @@ extension ComputedTensors.Item {
   static func transposed(
     _ bytes: [UInt8], _ rows: Int, _ columns: Int, _ width: Int
   ) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: bytes.count) { target, initialized in
+    unsafe [UInt8](unsafeUninitializedCapacity: bytes.count) { target, initialized in
       for row in 0..<rows {
         for column in 0..<columns {
           let from = (row * columns + column) * width
           let to = (column * rows + row) * width
-          for byte in 0..<width { target[to + byte] = bytes[from + byte] }
+          for byte in 0..<width { unsafe target[to + byte] = bytes[from + byte] }
         }
       }
       initialized = bytes.count

@@ -22,7 +22,7 @@ struct ConvertedTensors: TensorSource {
   ) throws {
     let (from, to) = (source.tensors[index], tensors[index])
     if from.dtype == to.dtype {
-      return try source.read(tensor: index, at: byteOffset, into: buffer)
+      return try unsafe source.read(tensor: index, at: byteOffset, into: buffer)
     }
     // Whole elements around the range; pieces are small, for writers ask for small ones.
     let width = to.dtype.elementByteCount
@@ -30,10 +30,12 @@ struct ConvertedTensors: TensorSource {
     let count = (byteOffset + buffer.count + width - 1) / width - first
     let size = from.dtype.elementByteCount
     let raw = try source.bytes(of: index, range: (first * size)..<((first + count) * size))
-    let values = raw.withUnsafeBytes { Conversion.float64(from: $0, dtype: from.dtype) }
+    let values = unsafe raw.withUnsafeBytes {
+      unsafe Conversion.float64(from: $0, dtype: from.dtype)
+    }
     let bytes = try Rounding.bytes(of: values, dtype: to.dtype, tensor: to.name)
-    bytes.withUnsafeBytes {
-      buffer.copyMemory(
+    unsafe bytes.withUnsafeBytes {
+      unsafe buffer.copyMemory(
         from: UnsafeRawBufferPointer(
           rebasing: $0[(byteOffset - first * width)...].prefix(buffer.count)))
     }
@@ -86,8 +88,8 @@ struct PlainLoRATensors: TensorSource {
           tensor: tensors[2 * block + 1].name)
       )
     }
-    (index % 2 == 0 ? a : b).withUnsafeBytes {
-      buffer.copyMemory(
+    unsafe (index % 2 == 0 ? a : b).withUnsafeBytes {
+      unsafe buffer.copyMemory(
         from: UnsafeRawBufferPointer(rebasing: $0[byteOffset..<(byteOffset + buffer.count)]))
     }
   }
@@ -117,8 +119,8 @@ enum Rounding {
   ) throws(AdapterError) -> [UInt8] {
     // Rounding keeps order, so the largest element tells of all.
     let largest = values.reduce(0) { $1.isFinite ? max($0, abs($1)) : $0 }
-    let stored = Conversion.bytes(from: [largest], dtype: dtype).withUnsafeBytes {
-      Conversion.float64(from: $0, dtype: dtype)
+    let stored = unsafe Conversion.bytes(from: [largest], dtype: dtype).withUnsafeBytes {
+      unsafe Conversion.float64(from: $0, dtype: dtype)
     }
     guard stored.allSatisfy(\.isFinite) else {
       throw .overflow(tensor: tensor, dtype: dtype, found: largest)

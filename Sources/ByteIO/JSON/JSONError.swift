@@ -27,6 +27,8 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
     case badString
     /// Not a JSON number.
     case badNumber
+    /// More values than a text that is kept whole may have (`ReadingLimits.headerBytes`).
+    case tooManyValues(limit: Int)
     /// A key that stands twice in one object, however it is escaped.
     case duplicateKey(String)
     /// Text after the end of the value.
@@ -44,6 +46,8 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
     case .notUTF8: "not valid UTF-8 (at byte \(offset))"
     case .badString: "not valid JSON: bad character or escape in a string (at byte \(offset))"
     case .badNumber: "not valid JSON: malformed number (at byte \(offset))"
+    case .tooManyValues(let limit):
+      "too many JSON values (expected at most \(limit)); a larger --max-header accepts more"
     case .duplicateKey(let key):
       "duplicate key '\(key.escapedForTerminal)' in JSON (at byte \(offset))"
     case .trailingText: "not valid JSON: text after the end (at byte \(offset))"

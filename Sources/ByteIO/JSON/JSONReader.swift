@@ -12,6 +12,7 @@ public struct JSONReader {
   private let maximumDepth: Int
   private var depth = 0
   private var isFirst = false
+  private var valueCount = 0
 
   /// Starts before the first token.
   ///
@@ -115,21 +116,29 @@ public struct JSONReader {
     return JSONNumber(text: String(decoding: text[start..<position], as: UTF8.self))
   }
 
-  /// Reads any value into a tree; refuses objects with a key twice.
+  /// Reads any value into a tree; refuses objects with a key twice, and more values in all than
+  /// `ReadingLimits` allow.
   public mutating func readValue() throws(JSONError) -> JSONValue {
+    let limit = ReadingLimits.current.jsonValues
+    return try readValue(limit: limit)
+  }
+
+  private mutating func readValue(limit: Int) throws(JSONError) -> JSONValue {
+    valueCount += 1
+    guard valueCount <= limit else { throw error(.tooManyValues(limit: limit)) }
     switch try peek() {
     case UInt8(ascii: "{"):
       try beginObject()
       var object = JSONObject()
       while let key = try nextKey() {
-        let value = try readValue()
+        let value = try readValue(limit: limit)
         guard object.append(key, value) else { throw error(.duplicateKey(key)) }
       }
       return .object(object)
     case UInt8(ascii: "["):
       try beginArray()
       var elements: [JSONValue] = []
-      while try nextElement() { elements.append(try readValue()) }
+      while try nextElement() { elements.append(try readValue(limit: limit)) }
       return .array(elements)
     case UInt8(ascii: "\""): return .string(try readString())
     case UInt8(ascii: "t"): return try literal("true", .bool(true))

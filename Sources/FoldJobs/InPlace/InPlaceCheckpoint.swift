@@ -33,14 +33,14 @@ package final class InPlaceCheckpoint: TensorSink {
   package func write(
     _ bytes: UnsafeRawBufferPointer, tensor index: Int, at byteOffset: Int
   ) throws {
-    try files[places[index].file].write(bytes, tensor: places[index].index, at: byteOffset)
+    try unsafe files[places[index].file].write(bytes, tensor: places[index].index, at: byteOffset)
   }
 
   /// Reads bytes of a tensor as its file has them now.
   package func readBack(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    try files[places[index].file].readBack(
+    try unsafe files[places[index].file].readBack(
       tensor: places[index].index, at: byteOffset, into: buffer)
   }
 }

@@ -43,13 +43,13 @@ package final class InPlaceFile: TensorSink {
     _ bytes: UnsafeRawBufferPointer, tensor index: Int, at byteOffset: Int
   ) throws {
     precondition(byteOffset >= 0 && bytes.count <= tensors[index].byteCount - byteOffset)
-    try file.write(bytes, at: position(tensor: index, at: byteOffset))
+    try unsafe file.write(bytes, at: position(tensor: index, at: byteOffset))
   }
 
   /// Reads bytes of a tensor as the file has them now.
   package func readBack(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    try file.read(at: position(tensor: index, at: byteOffset), into: buffer)
+    try unsafe file.read(at: position(tensor: index, at: byteOffset), into: buffer)
   }
 }

@@ -60,7 +60,9 @@ extension JournalHead {
     guard length >= 104, length <= min(size, maximumSize) else { throw damaged("its length") }
     let all = try bytes(0, length)
     let content = all.dropLast(32)
-    guard content.withUnsafeBytes({ SHA256Hasher.digest(of: $0) }).bytes == Array(all.suffix(32))
+    guard
+      unsafe content.withUnsafeBytes({ unsafe SHA256Hasher.digest(of: $0) }).bytes
+        == Array(all.suffix(32))
     else { throw damaged("the checksum of its head") }
     guard let head = JournalHead(parsing: Array(content)) else { throw damaged("its head") }
     return (head, (length + pageSize - 1) / pageSize * pageSize)

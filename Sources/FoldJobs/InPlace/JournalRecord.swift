@@ -36,8 +36,8 @@ struct JournalRecord: Sendable, Equatable {
 
   private static func checksum(_ bytes: [UInt8], _ fingerprint: SHA256Digest) -> [UInt8] {
     var hasher = SHA256Hasher()
-    fingerprint.bytes.withUnsafeBytes { hasher.update($0) }
-    bytes.withUnsafeBytes { hasher.update($0) }
+    unsafe fingerprint.bytes.withUnsafeBytes { unsafe hasher.update($0) }
+    unsafe bytes.withUnsafeBytes { unsafe hasher.update($0) }
     return hasher.finish().bytes
   }
 }

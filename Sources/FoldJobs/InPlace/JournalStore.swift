@@ -68,7 +68,7 @@ final class JournalStore: Sendable {
   func mark(_ progress: Progress) throws {
     let bytes = JournalStore.markBytes(progress, head.fingerprint)
     let offset = marks + progress.steps % 2 * JournalHead.pageSize
-    try bytes.withUnsafeBytes { try file.write($0, at: offset) }
+    try unsafe bytes.withUnsafeBytes { try unsafe file.write($0, at: offset) }
     try file.synchronize()
   }
 
@@ -81,15 +81,16 @@ final class JournalStore: Sendable {
     let unhashed = JournalRecord(group: group, spans: spans, digests: [])
     let positions = unhashed.positions
     let digests = try parallel(spans.count, threads) { buffer, number in
-      try JournalStore.copy(
-        spans[number], buffer, from: { try files[spans[number].file].file.read(at: $0, into: $1) }
+      try unsafe JournalStore.copy(
+        spans[number], buffer,
+        from: { try unsafe files[spans[number].file].file.read(at: $0, into: $1) }
       ) { done, piece in
-        try self.file.write(piece, at: self.record + positions[number] + done)
+        try unsafe self.file.write(piece, at: self.record + positions[number] + done)
       }
     }
     let record = JournalRecord(group: group, spans: spans, digests: digests)
-    try record.table(head.fingerprint).withUnsafeBytes {
-      try file.write($0, at: self.record)
+    try unsafe record.table(head.fingerprint).withUnsafeBytes {
+      try unsafe file.write($0, at: self.record)
     }
     try file.synchronize()
     try mark(Progress(begun: group))
@@ -119,10 +120,11 @@ final class JournalStore: Sendable {
     let positions = found.positions
     let hashes = try parallel(found.spans.count, threads) { buffer, number in
       let span = found.spans[number]
-      return try JournalStore.copy(
+      return try unsafe JournalStore.copy(
         span, buffer,
         from: {
-          try self.file.read(at: self.record + positions[number] + $0 - span.offset, into: $1)
+          try unsafe self.file.read(
+            at: self.record + positions[number] + $0 - span.offset, into: $1)
         }, to: { _, _ in })
     }
     return hashes == found.digests
@@ -133,13 +135,14 @@ final class JournalStore: Sendable {
     let positions = record.positions
     _ = try parallel(record.spans.count, threads) { buffer, number in
       let span = record.spans[number]
-      return try JournalStore.copy(
+      return try unsafe JournalStore.copy(
         span, buffer,
         from: {
-          try self.file.read(at: self.record + positions[number] + $0 - span.offset, into: $1)
+          try unsafe self.file.read(
+            at: self.record + positions[number] + $0 - span.offset, into: $1)
         }
       ) { done, piece in
-        try files[span.file].file.write(piece, at: span.offset + done)
+        try unsafe files[span.file].file.write(piece, at: span.offset + done)
       }
     }
     try synchronize(files, record.spans)
@@ -168,11 +171,11 @@ final class JournalStore: Sendable {
     to write: (_ done: Int, UnsafeRawBufferPointer) throws -> Void
   ) throws -> SHA256Digest {
     var hasher = SHA256Hasher()
-    for done in stride(from: 0, to: span.count, by: buffer.bytes.count) {
-      let piece = buffer.prefix(min(buffer.bytes.count, span.count - done))
-      try read(span.offset + done, piece)
-      hasher.update(UnsafeRawBufferPointer(piece))
-      try write(done, UnsafeRawBufferPointer(piece))
+    for done in unsafe stride(from: 0, to: span.count, by: buffer.bytes.count) {
+      let piece = unsafe buffer.prefix(min(buffer.bytes.count, span.count - done))
+      try unsafe read(span.offset + done, piece)
+      unsafe hasher.update(UnsafeRawBufferPointer(piece))
+      try unsafe write(done, UnsafeRawBufferPointer(piece))
     }
     return hasher.finish()
   }

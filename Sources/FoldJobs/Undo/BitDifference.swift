@@ -16,14 +16,14 @@ enum BitDifference {
     let words = first.count / 8
     for word in 0..<words {
       let difference =
-        a.loadUnaligned(fromByteOffset: word &* 8, as: UInt64.self)
+        unsafe a.loadUnaligned(fromByteOffset: word &* 8, as: UInt64.self)
         ^ b.loadUnaligned(fromByteOffset: word &* 8, as: UInt64.self)
-      t.storeBytes(of: difference, toByteOffset: word &* 8, as: UInt64.self)
+      unsafe t.storeBytes(of: difference, toByteOffset: word &* 8, as: UInt64.self)
       seen |= difference
     }
     for byte in (words * 8)..<first.count {
-      let difference = first[byte] ^ second[byte]
-      target[byte] = difference
+      let difference = unsafe first[byte] ^ second[byte]
+      unsafe target[byte] = difference
       seen |= UInt64(difference)
     }
     return seen != 0

@@ -90,7 +90,7 @@ package struct Restoration: Sendable {
     let files = try zip(undo.base.files, paths).map { file, path in
       let output = try OutputFile(path: path, size: file.size, replacing: replacing)
       let header = file.headerBytes
-      try header.withUnsafeBytes { try output.write($0, at: 0) }
+      try unsafe header.withUnsafeBytes { try unsafe output.write($0, at: 0) }
       try counter.add(header.count)
       return output
     }
@@ -106,7 +106,7 @@ package struct Restoration: Sendable {
     ) { buffer, number in
       let file = files[number]
       try file.synchronize()
-      let found = try UndoBase.digest(size: file.size, buffer, counter, file.readBack)
+      let found = try unsafe UndoBase.digest(size: file.size, buffer, counter, file.readBack)
       guard found == undo.digests[number] else {
         throw UndoError(
           path: folded.label,
@@ -144,15 +144,15 @@ final class RestorationWorker {
   func run(_ task: RestorationTask, into file: OutputFile) throws {
     let (source, start) = folded.location(of: task.tensor)
     guard let number = task.chunk else {
-      return try file.copy(
+      return try unsafe file.copy(
         from: source, at: start + task.offset, count: task.count, to: task.position,
         scratch: tile.bytes)
     }
-    if tile.bytes.count < task.count { tile = AlignedBuffer(byteCount: task.count) }
-    let bytes = tile.prefix(task.count)
-    try source.read(at: start + task.offset, into: bytes)
-    let difference = try decoder.decode(undo.chunks[number], number: number)
-    BitDifference.write(UnsafeRawBufferPointer(bytes), difference, into: bytes)
-    try file.write(UnsafeRawBufferPointer(bytes), at: task.position)
+    if unsafe tile.bytes.count < task.count { tile = AlignedBuffer(byteCount: task.count) }
+    let bytes = unsafe tile.prefix(task.count)
+    try unsafe source.read(at: start + task.offset, into: bytes)
+    let difference = try unsafe decoder.decode(undo.chunks[number], number: number)
+    unsafe BitDifference.write(UnsafeRawBufferPointer(bytes), difference, into: bytes)
+    try unsafe file.write(UnsafeRawBufferPointer(bytes), at: task.position)
   }
 }

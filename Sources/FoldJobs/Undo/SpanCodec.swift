@@ -16,24 +16,24 @@ final class SpanEncoder {
     before: UnsafeRawBufferPointer, after: UnsafeRawBufferPointer, width: Int
   ) -> (chunk: UndoChunk, bytes: UnsafeRawBufferPointer)? {
     let count = before.count
-    let difference = SpanEncoder.buffer(&raw, count)
-    guard BitDifference.write(before, after, into: difference) else { return nil }
+    let difference = unsafe SpanEncoder.buffer(&raw, count)
+    guard unsafe BitDifference.write(before, after, into: difference) else { return nil }
     var source = UnsafeRawBufferPointer(difference)
     if width > 1 {
-      let target = SpanEncoder.buffer(&shuffled, count)
-      ByteShuffle.shuffle(source, width: width, into: target)
-      source = UnsafeRawBufferPointer(target)
+      let target = unsafe SpanEncoder.buffer(&shuffled, count)
+      unsafe ByteShuffle.shuffle(source, width: width, into: target)
+      unsafe source = UnsafeRawBufferPointer(target)
     }
-    return encode(source, type: UndoChunk.span, width: width) {
-      zstd.compress($0, plane: count / width, into: $1)
+    return unsafe encode(source, type: UndoChunk.span, width: width) {
+      unsafe zstd.compress($0, plane: count / width, into: $1)
     }
   }
 
   /// The stored form of a piece of the description.
   func encode(_ piece: UnsafeRawBufferPointer) -> (chunk: UndoChunk, bytes: UnsafeRawBufferPointer)
   {
-    encode(piece, type: UndoChunk.base, width: 1) {
-      text.compress($0, plane: piece.count, into: $1)
+    unsafe encode(piece, type: UndoChunk.base, width: 1) {
+      unsafe text.compress($0, plane: piece.count, into: $1)
     }
   }
 
@@ -41,21 +41,22 @@ final class SpanEncoder {
     _ source: UnsafeRawBufferPointer, type: [UInt8], width: Int,
     _ compress: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Int?
   ) -> (chunk: UndoChunk, bytes: UnsafeRawBufferPointer) {
-    let target = SpanEncoder.buffer(&stored, source.count)
+    let target = unsafe SpanEncoder.buffer(&stored, source.count)
     // Compressed only where that makes it smaller (Undo §3.2).
-    let size = compress(source, UnsafeMutableRawBufferPointer(rebasing: target.dropLast()))
-    let bytes = size.map { UnsafeRawBufferPointer(rebasing: target[..<$0]) } ?? source
-    let chunk = UndoChunk(
+    let size = unsafe compress(source, UnsafeMutableRawBufferPointer(rebasing: target.dropLast()))
+    let bytes =
+      unsafe size.map { unsafe UnsafeRawBufferPointer(rebasing: target[..<$0]) } ?? source
+    let chunk = unsafe UndoChunk(
       type: type, isCompressed: size != nil, shuffle: width, storedLength: bytes.count,
       rawLength: source.count, checksum: CRC32.of(bytes), tensor: 0, offset: 0, position: 0)
-    return (chunk, bytes)
+    return unsafe (chunk, bytes)
   }
 
   fileprivate static func buffer(
     _ buffer: inout AlignedBuffer, _ count: Int
   ) -> UnsafeMutableRawBufferPointer {
-    if buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
-    return buffer.prefix(count)
+    if unsafe buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
+    return unsafe buffer.prefix(count)
   }
 }
 
@@ -74,25 +75,25 @@ final class SpanDecoder {
   ///
   /// - Throws: `UndoError`, errors of reading.
   func decode(_ chunk: UndoChunk, number: Int) throws -> UnsafeRawBufferPointer {
-    let content = SpanEncoder.buffer(&stored, chunk.storedLength)
-    try file.read(at: chunk.position, into: content)
-    guard CRC32.of(UnsafeRawBufferPointer(content)) == chunk.checksum else {
+    let content = unsafe SpanEncoder.buffer(&stored, chunk.storedLength)
+    try unsafe file.read(at: chunk.position, into: content)
+    guard unsafe CRC32.of(UnsafeRawBufferPointer(content)) == chunk.checksum else {
       throw UndoError(path: file.path, problem: .checksum(part: "chunk \(number)"))
     }
     var planes = UnsafeRawBufferPointer(content)
     if chunk.isCompressed {
-      let target = SpanEncoder.buffer(&shuffled, chunk.rawLength)
+      let target = unsafe SpanEncoder.buffer(&shuffled, chunk.rawLength)
       do throws(CodecError) {
-        try zstd.decompress(planes, into: target)
+        try unsafe zstd.decompress(planes, into: target)
       } catch {
         throw UndoError(
           path: file.path, problem: .undecodable(chunk: number, reason: error.description))
       }
-      planes = UnsafeRawBufferPointer(target)
+      unsafe planes = UnsafeRawBufferPointer(target)
     }
-    guard chunk.shuffle > 1 else { return planes }
-    let target = SpanEncoder.buffer(&raw, chunk.rawLength)
-    ByteShuffle.unshuffle(planes, width: chunk.shuffle, into: target)
+    guard chunk.shuffle > 1 else { return unsafe planes }
+    let target = unsafe SpanEncoder.buffer(&raw, chunk.rawLength)
+    unsafe ByteShuffle.unshuffle(planes, width: chunk.shuffle, into: target)
     return UnsafeRawBufferPointer(target)
   }
 }

@@ -34,20 +34,20 @@ struct UndoAssembly {
       isInOrder ? spool : try OutputFile(path: path, size: position, replacing: replacing)
     if !isInOrder { try copy(from: spool, to: file, chunks) }
     for piece in pieces {
-      try description[piece].withUnsafeBytes { piece in
-        var encoded = encoder.encode(piece)
-        encoded.chunk.position = position
-        try file.write(encoded.bytes, at: position)
-        position += encoded.bytes.count
-        chunks.append(encoded.chunk)
+      try unsafe description[piece].withUnsafeBytes { piece in
+        var encoded = unsafe encoder.encode(piece)
+        unsafe encoded.chunk.position = position
+        try unsafe file.write(encoded.bytes, at: position)
+        unsafe position += encoded.bytes.count
+        unsafe chunks.append(encoded.chunk)
       }
     }
     let directory = chunks.flatMap(\.bytes)
-    let header = UndoHeader(
+    let header = unsafe UndoHeader(
       fileLength: position + directory.count, directoryOffset: position, chunkCount: count,
-      directoryChecksum: directory.withUnsafeBytes { CRC32.of($0) })
-    try directory.withUnsafeBytes { try file.write($0, at: position) }
-    try header.bytes.withUnsafeBytes { try file.write($0, at: 0) }
+      directoryChecksum: directory.withUnsafeBytes { unsafe CRC32.of($0) })
+    try unsafe directory.withUnsafeBytes { try unsafe file.write($0, at: position) }
+    try unsafe header.bytes.withUnsafeBytes { try unsafe file.write($0, at: 0) }
     try file.synchronize()
     try file.confirm(header.bytes, at: 0)
     try file.confirm(directory, at: position)
@@ -65,7 +65,7 @@ struct UndoAssembly {
     let source = try ReadableFile(path: spool.temporaryPath)
     let scratch = AlignedBuffer(byteCount: 1 << 20)
     for (chunk, span) in zip(chunks, spans) {
-      try file.copy(
+      try unsafe file.copy(
         from: source, at: span.position, count: span.storedLength, to: chunk.position,
         scratch: scratch.bytes)
     }
@@ -77,12 +77,12 @@ struct UndoAssembly {
       chunks.count, threads: threads, context: { AlignedBuffer(byteCount: 1 << 20) }
     ) { buffer, number in
       let chunk = chunks[number]
-      if buffer.bytes.count < chunk.storedLength {
+      if unsafe buffer.bytes.count < chunk.storedLength {
         buffer = AlignedBuffer(byteCount: chunk.storedLength)
       }
-      let bytes = buffer.prefix(chunk.storedLength)
-      try file.readBack(at: chunk.position, into: bytes)
-      guard CRC32.of(UnsafeRawBufferPointer(bytes)) == chunk.checksum else {
+      let bytes = unsafe buffer.prefix(chunk.storedLength)
+      try unsafe file.readBack(at: chunk.position, into: bytes)
+      guard unsafe CRC32.of(UnsafeRawBufferPointer(bytes)) == chunk.checksum else {
         throw FileError.damaged(path: file.path, offset: chunk.position)
       }
     }

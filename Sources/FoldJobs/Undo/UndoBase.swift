@@ -40,7 +40,7 @@ package struct UndoBase: Sendable {
     let index = try checkpoint.indexPath.map { path in
       Index(
         name: Paths.name(of: path),
-        bytes: try ReadableFile.contents(of: path, limit: SafetensorsHeader.maximumHeaderSize))
+        bytes: try ReadableFile.json(at: path))
     }
     self.init(isFolder: true, files: checkpoint.shards.map(File.init), index: index)
   }
@@ -74,7 +74,7 @@ package struct UndoBase: Sendable {
     return try Parallel.map(
       files.count, threads: threads, context: { AlignedBuffer(byteCount: pieceSize) }
     ) { buffer, number in
-      try digest(size: files[number].size, buffer, counter, files[number].read)
+      try unsafe digest(size: files[number].size, buffer, counter, files[number].read)
     }
   }
 
@@ -84,10 +84,10 @@ package struct UndoBase: Sendable {
     _ read: (_ offset: Int, _ piece: UnsafeMutableRawBufferPointer) throws -> Void
   ) throws -> SHA256Digest {
     var hasher = SHA256Hasher()
-    for offset in stride(from: 0, to: size, by: buffer.bytes.count) {
-      let piece = buffer.prefix(min(buffer.bytes.count, size - offset))
-      try read(offset, piece)
-      hasher.update(UnsafeRawBufferPointer(piece))
+    for offset in unsafe stride(from: 0, to: size, by: buffer.bytes.count) {
+      let piece = unsafe buffer.prefix(min(buffer.bytes.count, size - offset))
+      try unsafe read(offset, piece)
+      unsafe hasher.update(UnsafeRawBufferPointer(piece))
       try counter.add(piece.count)
     }
     return hasher.finish()

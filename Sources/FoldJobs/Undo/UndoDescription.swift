@@ -123,7 +123,7 @@ struct UndoDescriptionParser {
     let digest = try digest()
     let name = try fileName()
     let bytes = try take(size)
-    guard bytes.withUnsafeBytes({ SHA256Hasher.digest(of: $0) }) == digest else {
+    guard unsafe bytes.withUnsafeBytes({ unsafe SHA256Hasher.digest(of: $0) }) == digest else {
       throw failure(.checksum(part: "index"))
     }
     return UndoBase.Index(name: name, bytes: bytes)

@@ -7,7 +7,7 @@ enum UndoDirectory {
   static func read(_ file: ReadableFile, _ header: UndoHeader) throws -> [UndoChunk] {
     let bytes = try file.bytes(
       at: header.directoryOffset, count: file.size - header.directoryOffset)
-    guard bytes.withUnsafeBytes({ CRC32.of($0) }) == header.directoryChecksum else {
+    guard unsafe bytes.withUnsafeBytes({ unsafe CRC32.of($0) }) == header.directoryChecksum else {
       throw UndoError(path: file.path, problem: .checksum(part: "directory"))
     }
     var position = UndoFormat.headerSize

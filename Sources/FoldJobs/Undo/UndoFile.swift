@@ -59,7 +59,7 @@ package final class UndoFile: Sendable {
             "bytes of headers", found: bytes.count + chunk.rawLength,
             limit: UndoFormat.maximumDescriptionLength))
       }
-      bytes += try decoder.decode(chunk, number: number)
+      unsafe bytes += try decoder.decode(chunk, number: number)
     }
     var parser = UndoDescriptionParser(bytes, path: file.path)
     return try parser.parse()

@@ -64,7 +64,7 @@ struct UndoHeader: Sendable, Equatable {
     bytes += littleEndianBytes(UInt64(fileLength)) + littleEndianBytes(UInt64(directoryOffset))
     bytes += littleEndianBytes(UInt32(chunkCount)) + littleEndianBytes(directoryChecksum)
     bytes += [0, 0, 0, 0]
-    return bytes + littleEndianBytes(bytes.withUnsafeBytes { CRC32.of($0) })
+    return unsafe bytes + littleEndianBytes(bytes.withUnsafeBytes { unsafe CRC32.of($0) })
   }
 }
 
@@ -84,7 +84,9 @@ extension UndoHeader {
     guard bytes.count == UndoFormat.headerSize else {
       throw failure(.wrongLength(found: file.size, expected: UInt64(UndoFormat.headerSize)))
     }
-    let checksum = bytes.withUnsafeBytes { CRC32.of(UnsafeRawBufferPointer(rebasing: $0[..<60])) }
+    let checksum = unsafe bytes.withUnsafeBytes {
+      unsafe CRC32.of(UnsafeRawBufferPointer(rebasing: $0[..<60]))
+    }
     guard checksum == bytes.littleEndian(at: 60, as: UInt32.self) else {
       throw failure(.checksum(part: "header"))
     }

@@ -103,10 +103,10 @@ package final class UndoWriter: Sendable {
     try encoders.use { encoder in
       for start in stride(from: 0, to: before.count, by: UndoFormat.maximumRawLength) {
         let range = start..<min(before.count, start + UndoFormat.maximumRawLength)
-        let encoded = encoder.encode(
+        let encoded = unsafe encoder.encode(
           before: UnsafeRawBufferPointer(rebasing: before[range]),
           after: UnsafeRawBufferPointer(rebasing: after[range]), width: elementWidth)
-        guard var chunk = encoded?.chunk, let bytes = encoded?.bytes else { continue }
+        guard var chunk = unsafe encoded?.chunk, let bytes = unsafe encoded?.bytes else { continue }
         chunk.tensor = number
         chunk.offset = offset + start
         let length = chunk.storedLength
@@ -114,7 +114,7 @@ package final class UndoWriter: Sendable {
           spool.position += length
           return spool.position - length
         }
-        try file.write(bytes, at: chunk.position)
+        try unsafe file.write(bytes, at: chunk.position)
         let span = chunk
         spool.withLock { $0.spans.append(span) }
       }

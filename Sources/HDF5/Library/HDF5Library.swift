@@ -7,12 +7,12 @@ internal import Synchronization
 package enum HDF5Library {
   /// The functions and constants of the loaded library.
   @dynamicMemberLookup
-  struct Table: @unchecked Sendable {
+  @safe struct Table: @unchecked Sendable {
     fileprivate let pointer: UnsafePointer<CHDF5Library>
 
     /// A function or constant.
     subscript<Member>(dynamicMember member: KeyPath<CHDF5Library, Member>) -> Member {
-      pointer.pointee[keyPath: member]
+      unsafe pointer.pointee[keyPath: member]
     }
   }
 
@@ -21,14 +21,14 @@ package enum HDF5Library {
   private static let loaded: Result<Table, LibraryFailure> = {
     let pointer = UnsafeMutablePointer<CHDF5Library>.allocate(capacity: 1)
     var text = [CChar](repeating: 0, count: 512)
-    let outcome = chdf5_load(pointer, &text, text.count)
+    let outcome = unsafe chdf5_load(pointer, &text, text.count)
     let words = String(
       decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     switch outcome {
-    case CHDF5_LOADED: return .success(Table(pointer: pointer))
+    case CHDF5_LOADED: return unsafe .success(Table(pointer: pointer))
     case CHDF5_MISSING: return .failure(LibraryFailure(.libraryMissing(words)))
     case CHDF5_OTHER_VERSION:
-      let expected = String(cString: chdf5_header_version())
+      let expected = unsafe String(cString: chdf5_header_version())
       return .failure(LibraryFailure(.libraryVersion(found: words, expected: expected)))
     default: return .failure(LibraryFailure(.libraryUnusable(words)))
     }
@@ -46,7 +46,7 @@ package enum HDF5Library {
     try lock.withLock { _ in
       let library = try loaded.get()
       // A library that was built for threads keeps a setting for each.
-      _ = library.H5Eset_auto2(0, nil, nil)
+      _ = unsafe library.H5Eset_auto2(0, nil, nil)
       return try body(library)
     }
   }
@@ -87,7 +87,7 @@ extension HDF5Library.Table {
     descriptor: Int32, failure: UnsafeMutablePointer<Int32>? = nil
   ) throws(LibraryFailure) -> HDF5Handle {
     let access = try handle("prepare", self.H5Pcreate(self.FILE_ACCESS), closing: self.H5Pclose)
-    try check("prepare", chdf5_use_descriptor(pointer, access.id, descriptor, failure))
+    try unsafe check("prepare", chdf5_use_descriptor(pointer, access.id, descriptor, failure))
     return access
   }
 
@@ -103,15 +103,17 @@ extension HDF5Library.Table {
   private func takeErrorText() -> String {
     final class Collector { var texts: [String] = [] }
     let collector = Collector()
-    _ = self.H5Ewalk2(
+    _ = unsafe self.H5Ewalk2(
       0, H5E_WALK_UPWARD,
       { depth, error, context in
-        guard depth < 3, let context, let text = error?.pointee.desc else { return 0 }
-        let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
-        let words = String(cString: text)
+        guard depth < 3, let context = unsafe context, let text = unsafe error?.pointee.desc else {
+          return 0
+        }
+        let collector = unsafe Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
+        let words = unsafe String(cString: text)
         if !words.isEmpty, collector.texts.last != words { collector.texts.append(words) }
         return 0
-      }, Unmanaged.passUnretained(collector).toOpaque())
+      }, unsafe Unmanaged.passUnretained(collector).toOpaque())
     _ = self.H5Eclear2(0)
     let texts = collector.texts.prefix(2).joined(separator: ", ")
     return texts.isEmpty ? "it does not say why" : texts

@@ -10,7 +10,7 @@ extension Lister {
 
     func take(_ name: UnsafePointer<CChar>) -> herr_t {
       guard names.count < limits.attributes,
-        let bytes = Lister.bytes(name, limit: limits.nameSize)
+        let bytes = unsafe Lister.bytes(name, limit: limits.nameSize)
       else {
         isOver = true
         return -1
@@ -28,12 +28,12 @@ extension Lister {
     guard count <= UInt64(limits.attributes) else { throw tooMany }
     guard count > 0 else { return message.put(0) }
     let collector = NameCollector(limits: limits)
-    let status = library.H5Aiterate2(
+    let status = unsafe library.H5Aiterate2(
       object, H5_INDEX_NAME, H5_ITER_NATIVE, nil,
       { _, name, _, context in
-        guard let name, let context else { return -1 }
-        return Unmanaged<NameCollector>.fromOpaque(context).takeUnretainedValue().take(name)
-      }, Unmanaged.passUnretained(collector).toOpaque())
+        guard let name = unsafe name, let context = unsafe context else { return -1 }
+        return unsafe Unmanaged<NameCollector>.fromOpaque(context).takeUnretainedValue().take(name)
+      }, unsafe Unmanaged.passUnretained(collector).toOpaque())
     guard !collector.isOver else { throw tooMany }
     try inObject(.object(path)) { () throws(LibraryFailure) in
       try library.check("list the attributes", status)
@@ -51,8 +51,10 @@ extension Lister {
   }
 
   private mutating func put(attribute name: [UInt8], of object: hid_t) throws(LibraryFailure) {
-    let id = (name + [0]).withUnsafeBufferPointer { buffer in
-      buffer.withMemoryRebound(to: CChar.self) { library.H5Aopen(object, $0.baseAddress, 0) }
+    let id = unsafe (name + [0]).withUnsafeBufferPointer { buffer in
+      unsafe buffer.withMemoryRebound(to: CChar.self) {
+        unsafe library.H5Aopen(object, $0.baseAddress, 0)
+      }
     }
     let attribute = try library.handle("open the attribute", id, closing: library.H5Aclose)
     let type = try library.handle(
@@ -82,7 +84,8 @@ extension Lister {
         return (.unsupported("an array of strings"), 0)
       }
       var extent: hsize_t = 0
-      try library.check("read its shape", library.H5Sget_simple_extent_dims(space, &extent, nil))
+      try unsafe library.check(
+        "read its shape", library.H5Sget_simple_extent_dims(space, &extent, nil))
       guard extent <= UInt64(limits.attributeBytes - attributeBytes) / 8 else {
         throw LibraryFailure(.tooMany(what: "bytes of attributes", limit: limits.attributeBytes))
       }
@@ -108,7 +111,7 @@ extension Lister {
     let isUnsigned = library.H5Tget_sign(type) == H5T_SGN_NONE
     var values = [UInt64](repeating: 0, count: count)
     let target = isUnsigned ? library.NATIVE_UINT64 : library.NATIVE_INT64
-    if count > 0 { try library.check("read", library.H5Aread(attribute, target, &values)) }
+    if count > 0 { try unsafe library.check("read", library.H5Aread(attribute, target, &values)) }
     if isUnsigned, values.contains(where: { $0 > UInt64(Int.max) }) {
       return .unsupported("an integer beyond 63 bits")
     }
@@ -121,7 +124,7 @@ extension Lister {
   {
     var values = [Double](repeating: 0, count: count)
     if count > 0 {
-      try library.check("read", library.H5Aread(attribute, library.NATIVE_DOUBLE, &values))
+      try unsafe library.check("read", library.H5Aread(attribute, library.NATIVE_DOUBLE, &values))
     }
     return rank == 0 ? .double(values[0]) : .doubles(values)
   }
@@ -130,8 +133,8 @@ extension Lister {
     RawAttributeValue, Int
   ) {
     if try library.check("read its type", library.H5Tis_variable_str(type)) > 0 {
-      let bytes = try string { pointer throws(LibraryFailure) in
-        try library.check("read", library.H5Aread(attribute, type, pointer))
+      let bytes = try unsafe string { pointer throws(LibraryFailure) in
+        try unsafe library.check("read", library.H5Aread(attribute, type, pointer))
       }
       return (.string(bytes), bytes.count)
     }
@@ -140,7 +143,7 @@ extension Lister {
       return (.unsupported("a string of an unknown padding"), 0)
     }
     var bytes = [UInt8](repeating: 0, count: size)
-    try library.check("read", library.H5Aread(attribute, type, &bytes))
+    try unsafe library.check("read", library.H5Aread(attribute, type, &bytes))
     return (.string(padding.content(bytes)), size)
   }
 
@@ -153,10 +156,11 @@ extension Lister {
     read: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(LibraryFailure) -> Void
   ) throws(LibraryFailure) -> [UInt8] {
     var pointer: UnsafeMutablePointer<CChar>?
-    try read(&pointer)
-    defer { _ = library.H5free_memory(pointer) }
-    guard let pointer else { return [] }
-    guard let bytes = Lister.bytes(pointer, limit: limits.attributeBytes - attributeBytes) else {
+    try unsafe read(&pointer)
+    defer { _ = unsafe library.H5free_memory(pointer) }
+    guard let pointer = unsafe pointer else { return [] }
+    guard let bytes = unsafe Lister.bytes(pointer, limit: limits.attributeBytes - attributeBytes)
+    else {
       throw tooLong
     }
     return bytes

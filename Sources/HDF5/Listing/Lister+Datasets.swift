@@ -24,8 +24,8 @@ extension Lister {
     }
     let type = try library.handle(
       "read its type", library.H5Dget_type(dataset), closing: library.H5Tclose)
-    described.text = try string { pointer throws(LibraryFailure) in
-      try library.check("read", library.H5Dread(dataset, type.id, 0, 0, 0, pointer))
+    described.text = try unsafe string { pointer throws(LibraryFailure) in
+      try unsafe library.check("read", library.H5Dread(dataset, type.id, 0, 0, 0, pointer))
     }
   }
 
@@ -80,7 +80,7 @@ extension Lister {
     }
     var extents = [hsize_t](repeating: 0, count: rank)
     var maxima = extents
-    try library.check(
+    try unsafe library.check(
       "read its shape", library.H5Sget_simple_extent_dims(space.id, &extents, &maxima))
     described.shape = extents
     described.maximumShape = maxima
@@ -99,7 +99,7 @@ extension Lister {
       var valueCount = 8
       var values = [UInt32](repeating: 0, count: valueCount)
       var name = [CChar](repeating: 0, count: 64)
-      let id = try library.check(
+      let id = try unsafe library.check(
         "read its filters",
         library.H5Pget_filter2(
           list, UInt32(index), &flags, &valueCount, &values, name.count, &name, nil))
@@ -122,10 +122,10 @@ extension Lister {
   ) throws(LibraryFailure) {
     guard case .float(let dtype, _) = described.element else { return }
     var status = H5D_FILL_VALUE_UNDEFINED
-    try library.check("read its fill value", library.H5Pfill_value_defined(list, &status))
+    try unsafe library.check("read its fill value", library.H5Pfill_value_defined(list, &status))
     guard status == H5D_FILL_VALUE_USER_DEFINED else { return }
     var bytes = [UInt8](repeating: 0, count: dtype.elementByteCount)
-    try library.check("read its fill value", library.H5Pget_fill_value(list, type, &bytes))
+    try unsafe library.check("read its fill value", library.H5Pget_fill_value(list, type, &bytes))
     described.fill = bytes
   }
 
@@ -157,7 +157,7 @@ extension Lister {
     else { return other }
     var (sign, exponent, exponentSize, mantissa, mantissaSize) = (0, 0, 0, 0, 0)
     guard
-      library.H5Tget_fields(
+      unsafe library.H5Tget_fields(
         type, &sign, &exponent, &exponentSize, &mantissa, &mantissaSize) >= 0
     else { return other }
     let fields = FloatFields(

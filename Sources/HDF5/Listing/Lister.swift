@@ -17,19 +17,19 @@ struct Lister {
     _ descriptor: Int32, library: HDF5Library.Table, limits: ListingLimits,
     message: inout ListingWriter
   ) throws {
-    let access = try library.fileAccess(descriptor: descriptor)
-    let file = try library.handle(
+    let access = try unsafe library.fileAccess(descriptor: descriptor)
+    let file = try unsafe library.handle(
       "open it", library.H5Fopen("file", UInt32(CHDF5_READ_ONLY), access.id),
       closing: library.H5Fclose)
     let creation = try library.handle(
       "inspect it", library.H5Fget_create_plist(file.id), closing: library.H5Pclose)
     var userBlock: hsize_t = 0
-    try library.check("inspect it", library.H5Pget_userblock(creation.id, &userBlock))
+    try unsafe library.check("inspect it", library.H5Pget_userblock(creation.id, &userBlock))
     guard userBlock == 0 else {
       throw LibraryFailure(.unsupported("a user block of \(userBlock) bytes"))
     }
     var lister = Lister(library: library, limits: limits, message: message)
-    let root = try lister.open(file.id, "/") { library.H5Oopen(file.id, "/", 0) }
+    let root = try lister.open(file.id, "/") { unsafe library.H5Oopen(file.id, "/", 0) }
     try lister.put(object: root.id, path: "/", depth: 0)
     message = lister.message
   }
@@ -73,7 +73,7 @@ struct Lister {
 
   private mutating func put(object: hid_t, path: String, depth: Int) throws(LibraryFailure) {
     var info = CHDF5ObjectInfo()
-    let status = library.H5Oget_info2(
+    let status = unsafe library.H5Oget_info2(
       object, &info, UInt32(CHDF5_INFO_BASIC | CHDF5_INFO_NUM_ATTRS))
     try inObject(.object(path)) { () throws(LibraryFailure) in
       try library.check("inspect an object", status)
@@ -134,11 +134,11 @@ struct Lister {
     func take(_ name: UnsafePointer<CChar>, _ info: CHDF5LinkInfo) -> herr_t {
       guard budget > 0 else { return -1 }
       budget -= 1
-      guard let bytes = Lister.bytes(name, limit: nameLimit) else {
+      guard let bytes = unsafe Lister.bytes(name, limit: nameLimit) else {
         failure = LibraryFailure(.tooMany(what: "bytes in a name", limit: nameLimit))
         return -1
       }
-      let address = info.type == H5L_TYPE_HARD ? UInt64(info.u.address) : 0
+      let address = unsafe info.type == H5L_TYPE_HARD ? UInt64(info.u.address) : 0
       links.append(Link(name: bytes, type: info.type, address: address))
       return 0
     }
@@ -146,13 +146,15 @@ struct Lister {
 
   private mutating func put(linksOf group: hid_t, path: String, depth: Int) throws(LibraryFailure) {
     let collector = LinkCollector(budget: limits.objects - objects, nameLimit: limits.nameSize)
-    let status = library.H5Literate(
+    let status = unsafe library.H5Literate(
       group, H5_INDEX_NAME, H5_ITER_NATIVE, nil,
       { _, name, info, context in
-        guard let name, let info, let context else { return -1 }
-        return Unmanaged<LinkCollector>.fromOpaque(context).takeUnretainedValue()
+        guard let name = unsafe name, let info = unsafe info, let context = unsafe context else {
+          return -1
+        }
+        return unsafe Unmanaged<LinkCollector>.fromOpaque(context).takeUnretainedValue()
           .take(name, info.pointee)
-      }, Unmanaged.passUnretained(collector).toOpaque())
+      }, unsafe Unmanaged.passUnretained(collector).toOpaque())
     try inObject(.group(path)) { () throws(LibraryFailure) in
       if let failure = collector.failure { throw failure }
       if status < 0, collector.budget == 0 {
@@ -187,10 +189,10 @@ struct Lister {
   /// The bytes of a C string, nil beyond `limit`.
   static func bytes(_ text: UnsafePointer<CChar>, limit: Int) -> [UInt8]? {
     var count = 0
-    while text[count] != 0 {
+    while unsafe text[count] != 0 {
       count += 1
       if count > limit { return nil }
     }
-    return (0..<count).map { UInt8(bitPattern: text[$0]) }
+    return (0..<count).map { unsafe UInt8(bitPattern: text[$0]) }
   }
 }

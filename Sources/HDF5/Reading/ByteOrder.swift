@@ -3,9 +3,9 @@ enum ByteOrder {
   /// Swaps the bytes of each element of `width` bytes.
   static func swap(_ bytes: UnsafeMutableRawBufferPointer, width: Int) {
     switch width {
-    case 2: swap(bytes, as: UInt16.self)
-    case 4: swap(bytes, as: UInt32.self)
-    case 8: swap(bytes, as: UInt64.self)
+    case 2: unsafe swap(bytes, as: UInt16.self)
+    case 4: unsafe swap(bytes, as: UInt32.self)
+    case 8: unsafe swap(bytes, as: UInt64.self)
     default: break
     }
   }
@@ -15,8 +15,8 @@ enum ByteOrder {
   ) {
     let width = MemoryLayout<Word>.size
     for position in stride(from: 0, through: bytes.count - width, by: width) {
-      let word = bytes.loadUnaligned(fromByteOffset: position, as: Word.self)
-      bytes.storeBytes(of: word.byteSwapped, toByteOffset: position, as: Word.self)
+      let word = unsafe bytes.loadUnaligned(fromByteOffset: position, as: Word.self)
+      unsafe bytes.storeBytes(of: word.byteSwapped, toByteOffset: position, as: Word.self)
     }
   }
 }

@@ -10,15 +10,15 @@ final class ChunkCache: Sendable {
   }
 
   /// The elements of a chunk, little-endian; not written after it is made.
-  final class Entry: @unchecked Sendable {
+  @safe final class Entry: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
     private let buffer: AlignedBuffer
 
     /// Takes memory and lets `fill` write it.
     init(count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows {
       buffer = AlignedBuffer(byteCount: count)
-      try fill(buffer.prefix(count))
-      bytes = UnsafeRawBufferPointer(buffer.prefix(count))
+      try unsafe fill(buffer.prefix(count))
+      unsafe bytes = UnsafeRawBufferPointer(buffer.prefix(count))
     }
   }
 
@@ -42,10 +42,10 @@ final class ChunkCache: Sendable {
       guard state.entries[key] == nil else { return }
       state.entries[key] = entry
       state.order.append(key)
-      state.total += entry.bytes.count
+      unsafe state.total += entry.bytes.count
       while state.total > limit, state.first < state.order.count - 1 {
         if let old = state.entries.removeValue(forKey: state.order[state.first]) {
-          state.total -= old.bytes.count
+          unsafe state.total -= old.bytes.count
         }
         state.first += 1
       }

@@ -27,7 +27,7 @@ final class ChunkDecoder {
         throw Failure(
           text: "wrong size (found \(chunk.size) bytes, expected \(target.count))")
       }
-      return try file.read(at: chunk.offset, into: target)
+      return try unsafe file.read(at: chunk.offset, into: target)
     }
     // A stream takes at least a thousandth of what it decodes to, and hardly more than it.
     let deflates = filters.filter { $0 == .deflate }.count
@@ -36,70 +36,73 @@ final class ChunkDecoder {
       throw Failure(
         text: "it does not decode to \(target.count) bytes (found \(chunk.size) stored bytes)")
     }
-    let stored = buffer(0, count: chunk.size)
-    try file.read(at: chunk.offset, into: stored)
+    let stored = unsafe buffer(0, count: chunk.size)
+    try unsafe file.read(at: chunk.offset, into: stored)
     var current = UnsafeRawBufferPointer(stored)
     var next = 1
     for (position, filter) in filters.enumerated().reversed() {
       let isLast = filters[..<position].allSatisfy { $0 == .fletcher32 }
       func output(_ count: Int) -> UnsafeMutableRawBufferPointer {
-        if isLast, count == target.count { return target }
+        if isLast, count == target.count { return unsafe target }
         next = 3 - next
-        return buffer(next, count: count)
+        return unsafe buffer(next, count: count)
       }
       switch filter {
-      case .fletcher32: current = try withoutChecksum(current)
+      case .fletcher32: unsafe current = try unsafe withoutChecksum(current)
       case .shuffle(let width):
         guard width > 1 else { break }
-        current = unshuffled(current, width: width, into: output(current.count))
+        unsafe current = unshuffled(current, width: width, into: output(current.count))
       case .deflate:
         // Checksums are all that the filters before it can have added.
         let added = 4 * filters[..<position].filter { $0 == .fletcher32 }.count
-        let result = output(target.count + added)
+        let result = unsafe output(target.count + added)
         do {
-          try inflater.decompress(current, into: result)
+          try unsafe inflater.decompress(current, into: result)
         } catch {
           throw Failure(text: "\(error)")
         }
-        current = UnsafeRawBufferPointer(result)
+        unsafe current = UnsafeRawBufferPointer(result)
       }
     }
     guard current.count == target.count else {
       throw Failure(text: "wrong size (found \(current.count) bytes, expected \(target.count))")
     }
-    if current.baseAddress != UnsafeRawPointer(target.baseAddress) {
-      target.copyMemory(from: current)
+    if unsafe current.baseAddress != UnsafeRawPointer(target.baseAddress) {
+      unsafe target.copyMemory(from: current)
     }
   }
 
   private func withoutChecksum(_ bytes: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer {
     guard bytes.count >= 4 else { throw Failure(text: "too short for its checksum") }
-    let content = UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count - 4)])
-    let stored = bytes.loadUnaligned(fromByteOffset: content.count, as: UInt32.self).littleEndian
-    guard Fletcher32.of(content) == stored else { throw Failure(text: "wrong checksum") }
-    return content
+    let content = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count - 4)])
+    let stored = unsafe bytes.loadUnaligned(fromByteOffset: content.count, as: UInt32.self)
+      .littleEndian
+    guard unsafe Fletcher32.of(content) == stored else { throw Failure(text: "wrong checksum") }
+    return unsafe content
   }
 
   /// Working memory for a chunk that is wanted only in parts.
-  func scratch(_ count: Int) -> UnsafeMutableRawBufferPointer { buffer(3, count: count) }
+  func scratch(_ count: Int) -> UnsafeMutableRawBufferPointer { unsafe buffer(3, count: count) }
 
   private func unshuffled(
     _ bytes: UnsafeRawBufferPointer, width: Int, into target: UnsafeMutableRawBufferPointer
   ) -> UnsafeRawBufferPointer {
     // What does not fill an element is left as it is.
     let whole = bytes.count - bytes.count % width
-    ByteShuffle.unshuffle(
+    unsafe ByteShuffle.unshuffle(
       UnsafeRawBufferPointer(rebasing: bytes[..<whole]), width: width,
       into: UnsafeMutableRawBufferPointer(rebasing: target[..<whole]))
-    UnsafeMutableRawBufferPointer(rebasing: target[whole...])
+    unsafe UnsafeMutableRawBufferPointer(rebasing: target[whole...])
       .copyBytes(from: bytes[whole...])
     return UnsafeRawBufferPointer(target)
   }
 
   private func buffer(_ number: Int, count: Int) -> UnsafeMutableRawBufferPointer {
-    if let buffer = buffers[number], buffer.bytes.count >= count { return buffer.prefix(count) }
+    if let buffer = buffers[number], unsafe buffer.bytes.count >= count {
+      return unsafe buffer.prefix(count)
+    }
     let buffer = AlignedBuffer(byteCount: count)
     buffers[number] = buffer
-    return buffer.prefix(count)
+    return unsafe buffer.prefix(count)
   }
 }

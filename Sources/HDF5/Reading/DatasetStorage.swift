@@ -9,6 +9,15 @@ enum DatasetStorage: Sendable {
   /// In chunks.
   case chunks(ChunkGrid, ChunkTable, bareEdges: Bool)
 
+  /// How many of a dataset's bytes were never written; chunks count whole.
+  func unwrittenBytes(of byteCount: Int) -> Int {
+    switch self {
+    case .piece: 0
+    case .nothing: byteCount
+    case .chunks(let grid, let table, _): max(0, byteCount - table.count * grid.chunkSize)
+    }
+  }
+
   /// Finds the data of a dataset with `byteCount` bytes of elements.
   static func find(
     _ dataset: ListedDataset, shape: [Int], at address: UInt64, elementSize: Int, byteCount: Int,

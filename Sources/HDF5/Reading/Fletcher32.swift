@@ -9,7 +9,7 @@ enum Fletcher32 {
       // As many as the sums hold without overflow.
       let run = min(words, 360)
       for _ in 0..<run {
-        sum1 &+= UInt32(bytes[position]) << 8 | UInt32(bytes[position + 1])
+        unsafe sum1 &+= UInt32(bytes[position]) << 8 | UInt32(bytes[position + 1])
         sum2 &+= sum1
         position += 2
       }
@@ -17,7 +17,7 @@ enum Fletcher32 {
       (sum1, sum2) = (folded(sum1), folded(sum2))
     }
     if bytes.count % 2 == 1 {
-      sum1 &+= UInt32(bytes[position]) << 8
+      unsafe sum1 &+= UInt32(bytes[position]) << 8
       sum2 &+= sum1
       (sum1, sum2) = (folded(sum1), folded(sum2))
     }

@@ -13,7 +13,7 @@ extension HDF5Dataset {
     case .string(let size, let padding) where shape.isEmpty:
       guard size <= limit else { throw error(.tooMany(what: "bytes in a string", limit: limit)) }
       var bytes = [UInt8](repeating: 0, count: size)
-      try bytes.withUnsafeMutableBytes { try read(at: 0, into: $0) }
+      try unsafe bytes.withUnsafeMutableBytes { try unsafe read(at: 0, into: $0) }
       content = padding.content(bytes)
     case .variableString:
       content = variableText
@@ -38,8 +38,8 @@ extension HDF5Dataset {
     }
     guard shape[0] <= limit else { throw error(.tooMany(what: "values", limit: limit)) }
     var bytes = [UInt8](repeating: 0, count: 8 * shape[0])
-    try bytes.withUnsafeMutableBytes { try read(at: 0, into: $0) }
-    return bytes.withUnsafeBytes { Conversion.float64(from: $0, dtype: .f64) }
+    try unsafe bytes.withUnsafeMutableBytes { try unsafe read(at: 0, into: $0) }
+    return unsafe bytes.withUnsafeBytes { unsafe Conversion.float64(from: $0, dtype: .f64) }
   }
 
   /// Type and shape in words.

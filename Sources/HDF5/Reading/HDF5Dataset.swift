@@ -106,6 +106,17 @@ public final class HDF5Dataset: Sendable {
   /// - Throws: `HDF5Error`, errors of reading.
   public func locate() throws { _ = try located() }
 
+  /// The most bytes of elements that a tensor may have and the file not, as in a fresh B of zeros.
+  static let unwrittenLimit = 64 << 20
+
+  /// Locates the data of a tensor that is read whole: a few bytes must not stand for gigabytes.
+  func locateWhole() throws {
+    let found = try located().unwrittenBytes(of: try sizes().all)
+    guard found <= HDF5Dataset.unwrittenLimit else {
+      throw error(.neverWritten(found: found, limit: HDF5Dataset.unwrittenLimit))
+    }
+  }
+
   private func located() throws -> DatasetStorage {
     let sizes = try sizes()
     return try storage.withLock { storage in
@@ -132,12 +143,12 @@ public final class HDF5Dataset: Sendable {
   ) throws {
     let sizes = try sizes()
     precondition(byteOffset >= 0 && buffer.count <= sizes.all - byteOffset)
-    guard !buffer.isEmpty else { return }
+    guard unsafe !buffer.isEmpty else { return }
     switch try located() {
-    case .nothing: fill(buffer, from: byteOffset)
-    case .piece(let offset): try readPiece(at: offset, byteOffset, into: buffer)
+    case .nothing: unsafe fill(buffer, from: byteOffset)
+    case .piece(let offset): try unsafe readPiece(at: offset, byteOffset, into: buffer)
     case .chunks(let grid, let table, let bareEdges):
-      let target = ChunkTarget(
+      let target = unsafe ChunkTarget(
         buffer: buffer, range: byteOffset..<(byteOffset + buffer.count))
       let chunks = ChunkSearch.chunks(of: grid, in: target.range)
       let read: @Sendable (Int) throws -> Void = { index in
@@ -153,14 +164,14 @@ public final class HDF5Dataset: Sendable {
   }
 
   /// Where bytes of a range of the dataset go; tasks write different parts.
-  private struct ChunkTarget: @unchecked Sendable {
+  @safe private struct ChunkTarget: @unchecked Sendable {
     let buffer: UnsafeMutableRawBufferPointer
     let range: Range<Int>
 
     /// The part of the buffer for `count` bytes from `position` in the dataset on.
     func part(_ position: Int, count: Int) -> UnsafeMutableRawBufferPointer {
       let start = position - range.lowerBound
-      return UnsafeMutableRawBufferPointer(rebasing: buffer[start..<(start + count)])
+      return unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[start..<(start + count)])
     }
   }
 
@@ -173,20 +184,20 @@ public final class HDF5Dataset: Sendable {
   ) throws {
     let file = store.image.file
     guard isBigEndian, let width = dtype?.elementByteCount else {
-      return try file.read(at: offset + byteOffset, into: buffer)
+      return try unsafe file.read(at: offset + byteOffset, into: buffer)
     }
     let first = byteOffset / width * width
     let end = (byteOffset + buffer.count + width - 1) / width * width
     guard first != byteOffset || end != byteOffset + buffer.count else {
-      try file.read(at: offset + byteOffset, into: buffer)
-      return ByteOrder.swap(buffer, width: width)
+      try unsafe file.read(at: offset + byteOffset, into: buffer)
+      return unsafe ByteOrder.swap(buffer, width: width)
     }
     // Elements that the range cuts are read whole.
     var whole = try file.bytes(at: offset + first, count: end - first)
-    whole.withUnsafeMutableBytes { bytes in
-      ByteOrder.swap(bytes, width: width)
+    unsafe whole.withUnsafeMutableBytes { bytes in
+      unsafe ByteOrder.swap(bytes, width: width)
       let start = byteOffset - first
-      buffer.copyMemory(
+      unsafe buffer.copyMemory(
         from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + buffer.count)]))
     }
   }
@@ -199,7 +210,7 @@ public final class HDF5Dataset: Sendable {
     guard slice.bounds.overlaps(target.range) else { return }
     guard let chunk else {
       slice.forEachRun(in: target.range) { _, position, count in
-        fill(target.part(position, count: count), from: position)
+        unsafe fill(target.part(position, count: count), from: position)
       }
       return
     }
@@ -209,15 +220,15 @@ public final class HDF5Dataset: Sendable {
     }
     func decode(_ decoder: ChunkDecoder, into bytes: UnsafeMutableRawBufferPointer) throws {
       do {
-        try decoder.decode(chunk, filters: filters, from: store.image.file, into: bytes)
+        try unsafe decoder.decode(chunk, filters: filters, from: store.image.file, into: bytes)
       } catch let failure as ChunkDecoder.Failure {
         throw error(.chunk(offset: grid.origin(of: index), failure.text))
       }
-      if isBigEndian { ByteOrder.swap(bytes, width: grid.elementSize) }
+      if isBigEndian { unsafe ByteOrder.swap(bytes, width: grid.elementSize) }
     }
     func copy(_ bytes: UnsafeRawBufferPointer) {
       slice.forEachRun(in: target.range) { start, position, count in
-        target.part(position, count: count).copyMemory(
+        unsafe target.part(position, count: count).copyMemory(
           from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
       }
     }
@@ -225,19 +236,23 @@ public final class HDF5Dataset: Sendable {
     let isWhole =
       target.range.lowerBound <= slice.bounds.lowerBound
       && target.range.upperBound >= slice.bounds.upperBound
-    if let entry = store.cache[key] { return withExtendedLifetime(entry) { copy(entry.bytes) } }
+    if let entry = store.cache[key] {
+      return withExtendedLifetime(entry) { unsafe copy(entry.bytes) }
+    }
     try store.decoders.use { decoder in
       if isWhole, slice.isContiguous {
-        let bytes = target.part(slice.bounds.lowerBound, count: slice.bounds.count)
-        try decode(decoder, into: bytes)
+        let bytes = unsafe target.part(slice.bounds.lowerBound, count: slice.bounds.count)
+        try unsafe decode(decoder, into: bytes)
       } else if isWhole {
-        let bytes = decoder.scratch(grid.chunkSize)
-        try decode(decoder, into: bytes)
-        copy(UnsafeRawBufferPointer(bytes))
+        let bytes = unsafe decoder.scratch(grid.chunkSize)
+        try unsafe decode(decoder, into: bytes)
+        unsafe copy(UnsafeRawBufferPointer(bytes))
       } else {
-        let entry = try ChunkCache.Entry(count: grid.chunkSize) { try decode(decoder, into: $0) }
+        let entry = try unsafe ChunkCache.Entry(count: grid.chunkSize) {
+          try unsafe decode(decoder, into: $0)
+        }
         store.cache.insert(entry, for: key)
-        withExtendedLifetime(entry) { copy(entry.bytes) }
+        withExtendedLifetime(entry) { unsafe copy(entry.bytes) }
       }
     }
   }
@@ -246,11 +261,11 @@ public final class HDF5Dataset: Sendable {
   private func fill(_ buffer: UnsafeMutableRawBufferPointer, from byteOffset: Int) {
     let pattern = isBigEndian ? Array(listed.fill.reversed()) : listed.fill
     guard pattern.contains(where: { $0 != 0 }) else {
-      buffer.initializeMemory(as: UInt8.self, repeating: 0)
+      unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
       return
     }
     for position in buffer.indices {
-      buffer[position] = pattern[(byteOffset + position) % pattern.count]
+      unsafe buffer[position] = pattern[(byteOffset + position) % pattern.count]
     }
   }
 }

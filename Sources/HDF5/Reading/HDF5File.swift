@@ -48,6 +48,7 @@ public final class HDF5File: Sendable {
             file, executable: executable, limits: workerLimits,
             messageLimit: limits.messageBytes + 64)
         }
+      try file.checkUnchanged()
       var tree = ListedTree(message: ListingReader(message), store: store, limits: limits)
       root = try tree.read()
       path = name

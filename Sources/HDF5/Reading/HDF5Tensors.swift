@@ -10,7 +10,8 @@ public final class HDF5Tensors: TensorSource {
   private let datasets: [HDF5Dataset]
   private let indices: [TensorName: Int]
 
-  /// Checks types and shapes, and that the data of every dataset lie inside the file.
+  /// Checks types and shapes, and that the data of every dataset lie inside the file,
+  /// all of them but 64 MiB.
   ///
   /// - Throws: `HDF5Error`, errors of reading.
   public init(file: HDF5File, datasets: [(name: TensorName, dataset: HDF5Dataset)]) throws {
@@ -18,7 +19,7 @@ public final class HDF5Tensors: TensorSource {
     self.datasets = datasets.map(\.dataset)
     tensors = try datasets.map { name, dataset in
       let info = try dataset.info(name: name)
-      try dataset.locate()
+      try dataset.locateWhole()
       return info
     }
     indices = Dictionary(
@@ -32,7 +33,7 @@ public final class HDF5Tensors: TensorSource {
   public func read(
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
-    try read(tensor: index, at: byteOffset, into: buffer, threads: 1)
+    try unsafe read(tensor: index, at: byteOffset, into: buffer, threads: 1)
   }
 
   /// The same on several threads; worth it from a few chunks on.
@@ -40,6 +41,6 @@ public final class HDF5Tensors: TensorSource {
     tensor index: Int, at byteOffset: Int, into buffer: UnsafeMutableRawBufferPointer,
     threads: Int
   ) throws {
-    try datasets[index].read(at: byteOffset, into: buffer, threads: threads)
+    try unsafe datasets[index].read(at: byteOffset, into: buffer, threads: threads)
   }
 }

@@ -15,6 +15,9 @@ struct ChunkTable: Sendable {
 
   private let chunks: [StoredChunk]
 
+  /// How many there are.
+  var count: Int { chunks.count }
+
   /// Sorts chunks.
   ///
   /// - Throws: `LibraryFailure` where two are the same.

@@ -53,7 +53,7 @@ public enum HDF5Worker {
     restrain(limits)
     if let misbehavior = limits.misbehavior { misbehave(misbehavior) }
     let message = list(limits)
-    let isSent = message.withUnsafeBytes(send)
+    let isSent = unsafe message.withUnsafeBytes(send)
     _exit(isSent ? 0 : 1)
   }
 
@@ -79,11 +79,11 @@ public enum HDF5Worker {
   }
 
   private static func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = write(1, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+    var rest = unsafe bytes[...]
+    while unsafe !rest.isEmpty {
+      let count = unsafe write(1, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
       if count < 0, errno != EINTR { return false }
-      rest = rest.dropFirst(max(0, count))
+      unsafe rest = rest.dropFirst(max(0, count))
     }
     return true
   }
@@ -91,15 +91,17 @@ public enum HDF5Worker {
   // MARK: Restraints
 
   private static func closeEverythingElse() {
-    guard let folder = opendir("/dev/fd") else { return }
+    guard let folder = unsafe opendir("/dev/fd") else { return }
     var numbers: [Int32] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    while let entry = unsafe readdir(folder) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe String(cString: $0)
+        }
       }
       if let number = Int32(name), number > 2 { numbers.append(number) }
     }
-    closedir(folder)
+    unsafe closedir(folder)
     for number in numbers { _ = close(number) }
   }
 
@@ -132,22 +134,22 @@ public enum HDF5Worker {
   private static func set(_ name: Resource, _ soft: Int, hard: Int? = nil) {
     let resource = number(name)
     var limit = rlimit(rlim_cur: rlim_t(soft), rlim_max: rlim_t(hard ?? soft))
-    if setrlimit(resource, &limit) == 0 { return }
+    if unsafe setrlimit(resource, &limit) == 0 { return }
     // A harder limit than ours stays.
     var current = rlimit()
-    guard getrlimit(resource, &current) == 0 else { return }
+    guard unsafe getrlimit(resource, &current) == 0 else { return }
     limit.rlim_max = current.rlim_max
     limit.rlim_cur = min(limit.rlim_cur, current.rlim_max)
-    _ = setrlimit(resource, &limit)
+    _ = unsafe setrlimit(resource, &limit)
   }
 
   /// Bytes of address space in use.
   private static func addressSpace() -> Int {
     var text = [UInt8](repeating: 0, count: 64)
-    let descriptor = open("/proc/self/statm", O_RDONLY)
+    let descriptor = unsafe open("/proc/self/statm", O_RDONLY)
     guard descriptor >= 0 else { return 1 << 30 }
     defer { _ = close(descriptor) }
-    let count = read(descriptor, &text, text.count)
+    let count = unsafe read(descriptor, &text, text.count)
     let digits = text.prefix(max(0, count)).prefix { $0 >= 0x30 && $0 <= 0x39 }
     let pages = Int(String(decoding: digits, as: UTF8.self)) ?? 0
     return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
@@ -164,18 +166,18 @@ public enum HDF5Worker {
       while number != 0 { number = number &* 6_364_136_223_846_793_005 | 1 }
     case .allocate:
       var total = 0
-      while total < 1 << 40, malloc(1 << 24) != nil { total += 1 << 24 }
+      while total < 1 << 40, unsafe malloc(1 << 24) != nil { total += 1 << 24 }
       let failure = LibraryFailure(
         .library(operation: "list", text: "memory allocation failed for \(total) bytes"))
-      _ = ListingWriter.message(limit: 1 << 10) { ListedFailure.put(failure, into: &$0) }
+      _ = unsafe ListingWriter.message(limit: 1 << 10) { ListedFailure.put(failure, into: &$0) }
         .withUnsafeBytes(send)
       _exit(0)
     case .exit: _exit(3)
     case .open:
       forbidOpening()
-      let failure = LibraryFailure(
+      let failure = unsafe LibraryFailure(
         .unsupported(open("/dev/null", O_RDONLY) < 0 ? "opening" : "nothing"))
-      _ = ListingWriter.message(limit: 1 << 10) { ListedFailure.put(failure, into: &$0) }
+      _ = unsafe ListingWriter.message(limit: 1 << 10) { ListedFailure.put(failure, into: &$0) }
         .withUnsafeBytes(send)
       _exit(0)
     case .linger:

@@ -1,11 +1,13 @@
+internal import ByteIO
+
 /// What a process that lists a file may use up.
 public struct HDF5WorkerLimits: Sendable {
   /// Seconds until it is ended.
-  public var seconds = 30
+  public var seconds: Int
   /// Seconds of processor time.
-  public var processorSeconds = 20
+  public var processorSeconds: Int
   /// Bytes of address space beyond what the program takes when it starts; Linux only.
-  public var memory = 1 << 30
+  public var memory: Int
   /// Called several times a second while the process runs; what it throws ends the process and
   /// is passed on. A program that catches signals throws here when one has come.
   public var checkpoint: (@Sendable () throws -> Void)?
@@ -13,8 +15,13 @@ public struct HDF5WorkerLimits: Sendable {
   /// What the process does instead of listing, for tests.
   package var misbehavior: HDF5Misbehavior?
 
-  /// The usual limits: 30 s, 20 s of processor time, 1 GiB.
-  public init() {}
+  /// What `ReadingLimits` allow; two thirds of the time may be processor time.
+  public init() {
+    let limits = ReadingLimits.current
+    seconds = limits.listingSeconds
+    processorSeconds = max(1, limits.listingSeconds * 2 / 3)
+    memory = limits.listingBytes
+  }
 }
 
 /// Ways in which a process can fail, for tests.

@@ -64,12 +64,12 @@ struct WorkerProcess {
   }
 
   private static func notStarted(_ code: Int32) -> LibraryFailure {
-    LibraryFailure(.workerNotStarted(String(cString: strerror(code))))
+    unsafe LibraryFailure(.workerNotStarted(String(cString: strerror(code))))
   }
 
   private static func makePipe(_ ends: inout [Int32]) -> Int32 {
     #if os(Linux)
-      return rl_pipe(&ends)
+      return unsafe rl_pipe(&ends)
     #else
       let status = Darwin.pipe(&ends)
       if status == 0 { for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) } }
@@ -84,29 +84,29 @@ struct WorkerProcess {
       var actions: posix_spawn_file_actions_t?
       var attributes: posix_spawnattr_t?
     #else
-      var actions = posix_spawn_file_actions_t()
+      var actions = unsafe posix_spawn_file_actions_t()
       var attributes = posix_spawnattr_t()
     #endif
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, input, 0)
-    posix_spawn_file_actions_adddup2(&actions, output, 1)
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
+    unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
+    unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
     var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
+    unsafe sigemptyset(&signals)
+    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
     for number in [SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ] {
-      sigaddset(&signals, number)
+      unsafe sigaddset(&signals, number)
     }
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(
+    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
+    unsafe posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
     var process: pid_t = 0
-    let code = withCStrings([executable] + arguments) { arguments in
-      withCStrings(environment()) { environment in
-        posix_spawn(&process, executable, &actions, &attributes, arguments, environment)
+    let code = unsafe withCStrings([executable] + arguments) { arguments in
+      unsafe withCStrings(environment()) { environment in
+        unsafe posix_spawn(&process, executable, &actions, &attributes, arguments, environment)
       }
     }
     guard code == 0 else { throw notStarted(code) }
@@ -119,7 +119,7 @@ struct WorkerProcess {
       "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH",
     ]
     let kept: [String] = names.compactMap { name in
-      getenv(name).map { "\(name)=\(String(cString: $0))" }
+      unsafe getenv(name).map { unsafe "\(name)=\(String(cString: $0))" }
     }
     return kept + [
       // No locks, no plugins; other libraries of the program start no threads, and a crash is
@@ -132,9 +132,9 @@ struct WorkerProcess {
   private static func withCStrings<Result>(
     _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
   ) -> Result {
-    let pointers = strings.map { strdup($0) }
-    defer { for pointer in pointers { free(pointer) } }
-    return body(pointers + [nil])
+    let pointers = unsafe strings.map { unsafe strdup($0) }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
+    return unsafe body(pointers + [nil])
   }
 
   // MARK: Message
@@ -145,7 +145,7 @@ struct WorkerProcess {
     var piece = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       try waitUntilReadable()
-      let count = read(pipe, &piece, piece.count)
+      let count = unsafe read(pipe, &piece, piece.count)
       if count == 0 { return message }
       if count < 0 {
         if errno == EINTR || errno == EAGAIN { continue }
@@ -162,7 +162,7 @@ struct WorkerProcess {
     while true {
       let rest = try remaining()
       var descriptor = pollfd(fd: pipe, events: Int16(POLLIN), revents: 0)
-      if poll(&descriptor, 1, Int32(min(rest, 100)) + 1) > 0 { return }
+      if unsafe poll(&descriptor, 1, Int32(min(rest, 100)) + 1) > 0 { return }
     }
   }
 
@@ -183,14 +183,14 @@ struct WorkerProcess {
   private func end() {
     _ = kill(process, SIGKILL)
     var status: Int32 = 0
-    while waitpid(process, &status, 0) < 0, errno == EINTR {}
+    while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
   }
 
   private func waitForSuccess() throws {
     var status: Int32 = 0
     var pause: UInt32 = 50
     while true {
-      let result = waitpid(process, &status, WNOHANG)
+      let result = unsafe waitpid(process, &status, WNOHANG)
       if result == process { break }
       // Where the program takes no notice of its children, the system does not tell.
       if result < 0, errno == ECHILD { return }

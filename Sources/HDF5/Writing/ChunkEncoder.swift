@@ -28,20 +28,20 @@ final class ChunkEncoder {
     _ number: Int, _ fill: (UnsafeMutableRawBufferPointer) throws -> Void
   ) rethrows -> Piece {
     let size = plan.size(of: number)
-    let whole = raw.prefix(plan.pieceSize)
-    try fill(raw.prefix(size))
-    let checksum = CRC32.of(UnsafeRawBufferPointer(raw.prefix(size)))
+    let whole = unsafe raw.prefix(plan.pieceSize)
+    try unsafe fill(raw.prefix(size))
+    let checksum = unsafe CRC32.of(UnsafeRawBufferPointer(raw.prefix(size)))
     // Chunks over the edge are stored whole.
-    UnsafeMutableRawBufferPointer(rebasing: whole[size...])
+    unsafe UnsafeMutableRawBufferPointer(rebasing: whole[size...])
       .initializeMemory(as: UInt8.self, repeating: 0)
-    let target = shuffled.prefix(plan.pieceSize)
-    ByteShuffle.shuffle(
+    let target = unsafe shuffled.prefix(plan.pieceSize)
+    unsafe ByteShuffle.shuffle(
       UnsafeRawBufferPointer(whole), width: plan.info.dtype.elementByteCount, into: target)
     let bound = compressor.bound(plan.pieceSize)
-    let stored = [UInt8](unsafeUninitializedCapacity: bound) { buffer, count in
+    let stored = unsafe [UInt8](unsafeUninitializedCapacity: bound) { buffer, count in
       // It always fits into its bound.
       count =
-        compressor.compress(
+        unsafe compressor.compress(
           UnsafeRawBufferPointer(target), into: UnsafeMutableRawBufferPointer(buffer)) ?? 0
     }
     return Piece(number: number, stored: stored, checksum: checksum)

@@ -43,16 +43,18 @@ public final class HDF5DatasetWriter {
     try require(bytes.count)
     let waiting = waiting ?? AlignedBuffer(byteCount: batch * plan.pieceSize)
     self.waiting = waiting
-    var rest = bytes[...]
+    var rest = unsafe bytes[...]
     let capacity = batch * plan.pieceSize
-    while !rest.isEmpty {
-      let count = min(rest.count, capacity - waitingCount)
-      let part = UnsafeRawBufferPointer(rebasing: rest.prefix(count))
-      UnsafeMutableRawBufferPointer(rebasing: waiting.bytes[waitingCount..<(waitingCount + count)])
-        .copyMemory(from: part)
+    while unsafe !rest.isEmpty {
+      let count = unsafe min(rest.count, capacity - waitingCount)
+      let part = unsafe UnsafeRawBufferPointer(rebasing: rest.prefix(count))
+      unsafe UnsafeMutableRawBufferPointer(
+        rebasing: waiting.bytes[waitingCount..<(waitingCount + count)]
+      )
+      .copyMemory(from: part)
       waitingCount += count
       taken += count
-      rest = rest.dropFirst(count)
+      unsafe rest = rest.dropFirst(count)
       if waitingCount == capacity { try flush() }
     }
   }
@@ -69,16 +71,16 @@ public final class HDF5DatasetWriter {
       let buffer = AlignedBuffer(byteCount: plan.pieceSize)
       defer { withExtendedLifetime(buffer) {} }
       for start in stride(from: 0, to: reference.info.byteCount, by: plan.pieceSize) {
-        let part = buffer.prefix(min(plan.pieceSize, reference.info.byteCount - start))
-        try reference.source.read(tensor: reference.index, at: start, into: part)
-        try append(UnsafeRawBufferPointer(part))
+        let part = unsafe buffer.prefix(min(plan.pieceSize, reference.info.byteCount - start))
+        try unsafe reference.source.read(tensor: reference.index, at: start, into: part)
+        try unsafe append(UnsafeRawBufferPointer(part))
       }
       return
     }
     let (start, pieceSize) = (taken, plan.pieceSize)
     taken = plan.info.byteCount
-    try write(upTo: plan.pieces) { number, target in
-      try reference.source.read(
+    try unsafe write(upTo: plan.pieces) { number, target in
+      try unsafe reference.source.read(
         tensor: reference.index, at: number * pieceSize - start, into: target)
     }
   }
@@ -110,11 +112,11 @@ public final class HDF5DatasetWriter {
     guard let waiting, waitingCount > 0 else { return }
     let first = written.checksums.count
     let pieces = (waitingCount + plan.pieceSize - 1) / plan.pieceSize
-    let source = WaitingBytes(bytes: UnsafeRawBufferPointer(waiting.prefix(waitingCount)))
+    let source = unsafe WaitingBytes(bytes: UnsafeRawBufferPointer(waiting.prefix(waitingCount)))
     let pieceSize = plan.pieceSize
-    try write(upTo: first + pieces) { number, target in
+    try unsafe write(upTo: first + pieces) { number, target in
       let start = (number - first) * pieceSize
-      target.copyMemory(
+      unsafe target.copyMemory(
         from: UnsafeRawBufferPointer(
           rebasing: source.bytes[start..<(start + target.count)]))
     }
@@ -123,7 +125,7 @@ public final class HDF5DatasetWriter {
   }
 
   /// Bytes that several tasks read.
-  private struct WaitingBytes: @unchecked Sendable { let bytes: UnsafeRawBufferPointer }
+  @safe private struct WaitingBytes: @unchecked Sendable { let bytes: UnsafeRawBufferPointer }
 
   /// Encodes and stores the pieces before `end`, a batch at a time and in order, so that the
   /// file's bytes do not depend on the threads.
@@ -131,7 +133,7 @@ public final class HDF5DatasetWriter {
     upTo end: Int,
     _ fill: @escaping @Sendable (Int, UnsafeMutableRawBufferPointer) throws -> Void
   ) throws {
-    guard plan.chunk != nil else { return try writeContiguous(upTo: end, fill) }
+    guard plan.chunk != nil else { return try unsafe writeContiguous(upTo: end, fill) }
     let plan = plan
     let checkpoint = session.checkpoint
     let encoders = IdlePool { ChunkEncoder(plan) }
@@ -140,7 +142,7 @@ public final class HDF5DatasetWriter {
       let first = written.checksums.count
       let pieces = try Parallel.map(min(batch, end - first), threads: session.threads) { task in
         try encoders.use { encoder in
-          try encoder.encode(first + task) { try fill(first + task, $0) }
+          try unsafe encoder.encode(first + task) { try unsafe fill(first + task, $0) }
         }
       }
       try session.library(object) { library in
@@ -153,7 +155,7 @@ public final class HDF5DatasetWriter {
   private func store(_ piece: ChunkEncoder.Piece, _ library: HDF5Library.Table) throws {
     var origin = plan.info.shape.map { _ in hsize_t(0) }
     origin[0] = hsize_t(piece.number * plan.rows)
-    try library.check(
+    try unsafe library.check(
       "write it", writing: true,
       library.H5Dwrite_chunk(id, 0, 0, origin, piece.stored.count, piece.stored))
   }
@@ -165,10 +167,11 @@ public final class HDF5DatasetWriter {
     defer { withExtendedLifetime(buffer) {} }
     for number in written.checksums.count..<end {
       try session.checkpoint()
-      let part = buffer.prefix(plan.size(of: number))
-      try fill(number, part)
-      try session.output.write(UnsafeRawBufferPointer(part), at: offset + number * plan.pieceSize)
-      written.checksums.append(CRC32.of(UnsafeRawBufferPointer(part)))
+      let part = unsafe buffer.prefix(plan.size(of: number))
+      try unsafe fill(number, part)
+      try unsafe session.output.write(
+        UnsafeRawBufferPointer(part), at: offset + number * plan.pieceSize)
+      unsafe written.checksums.append(CRC32.of(UnsafeRawBufferPointer(part)))
     }
   }
 }

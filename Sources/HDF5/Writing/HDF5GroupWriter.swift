@@ -33,7 +33,7 @@ public final class HDF5GroupWriter {
       try library.check(
         "prepare", writing: true, library.H5Pset_obj_track_times(creation.id, false))
       let link = try linkCreation(library)
-      let group = try library.check(
+      let group = try unsafe library.check(
         "create it", writing: true, library.H5Gcreate2(id, name, link.id, creation.id, 0))
       return (group, .group)
     }
@@ -114,11 +114,12 @@ public final class HDF5GroupWriter {
       closing: library.H5Pclose)
     try library.check(
       "prepare", writing: true, library.H5Pset_char_encoding(creation.id, H5T_CSET_UTF8))
-    let attribute = try library.handle(
+    let attribute = try unsafe library.handle(
       "create it", writing: true, library.H5Acreate2(id, name, type, space.id, creation.id, 0),
       closing: library.H5Aclose)
     guard !values.isEmpty else { return }
-    try library.check("write it", writing: true, library.H5Awrite(attribute.id, memory, values))
+    try unsafe library.check(
+      "write it", writing: true, library.H5Awrite(attribute.id, memory, values))
   }
 
   /// The bytes of a string, at least one.
@@ -138,7 +139,7 @@ public final class HDF5GroupWriter {
   static func space(_ shape: [Int], _ library: HDF5Library.Table) throws -> HDF5Handle {
     let extents = shape.map { hsize_t($0) }
     let id =
-      shape.isEmpty
+      unsafe shape.isEmpty
       ? library.H5Screate(H5S_SCALAR)
       : library.H5Screate_simple(Int32(shape.count), extents, nil)
     return try library.handle("prepare", writing: true, id, closing: library.H5Sclose)
@@ -157,7 +158,7 @@ public final class HDF5GroupWriter {
     }
     try session.using(opened) { id in
       let offset = try session.place(of: id, object)
-      try bytes.withUnsafeBytes { try session.output.write($0, at: offset) }
+      try unsafe bytes.withUnsafeBytes { try unsafe session.output.write($0, at: offset) }
     }
     written.texts.append((name, text))
   }
@@ -165,7 +166,9 @@ public final class HDF5GroupWriter {
   /// Adds an array of F64 of rank 1.
   public func doubles(_ name: String, _ values: [Double]) throws {
     try dataset(name, dtype: .f64, shape: [values.count]) { dataset in
-      try Conversion.bytes(from: values, dtype: .f64).withUnsafeBytes { try dataset.append($0) }
+      try unsafe Conversion.bytes(from: values, dtype: .f64).withUnsafeBytes {
+        try unsafe dataset.append($0)
+      }
     }
   }
 
@@ -224,7 +227,7 @@ public final class HDF5GroupWriter {
       "prepare", writing: true, library.H5Pset_fill_time(creation.id, H5D_FILL_TIME_NEVER))
     if let chunk {
       let extents = chunk.map { hsize_t($0) }
-      try library.check(
+      try unsafe library.check(
         "prepare", writing: true,
         library.H5Pset_chunk(creation.id, Int32(chunk.count), extents))
       try library.check("prepare", writing: true, library.H5Pset_shuffle(creation.id))
@@ -238,7 +241,7 @@ public final class HDF5GroupWriter {
     }
     let space = try HDF5GroupWriter.space(shape, library)
     let link = try linkCreation(library)
-    return try library.check(
+    return try unsafe library.check(
       "create it", writing: true,
       library.H5Dcreate2(id, name, type, space.id, link.id, creation.id, 0))
   }

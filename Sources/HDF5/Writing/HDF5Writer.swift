@@ -32,7 +32,9 @@ public enum HDF5Writer {
     do {
       try session.check()
       let root = try session.open { library in
-        (try library.check("open the root", writing: true, library.H5Oopen(file, "/", 0)), .object)
+        unsafe (
+          try library.check("open the root", writing: true, library.H5Oopen(file, "/", 0)), .object
+        )
       }
       try session.using(root) { id in
         try body(HDF5GroupWriter(session: session, id: id, path: "/", written: expected))
@@ -56,7 +58,7 @@ public enum HDF5Writer {
   {
     let creation = try library.handle(
       "prepare", writing: true, library.H5Pcreate(library.FILE_CREATE), closing: library.H5Pclose)
-    let access = try library.fileAccess(
+    let access = try unsafe library.fileAccess(
       descriptor: session.output.descriptor, failure: session.failure)
     try library.check("prepare", writing: true, library.H5Pset_obj_track_times(creation.id, false))
     // The structures of 1.8, which all later versions read: they carry checksums and take less
@@ -64,7 +66,7 @@ public enum HDF5Writer {
     try library.check(
       "prepare", writing: true,
       library.H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18))
-    return try library.check(
+    return try unsafe library.check(
       "create the file", writing: true,
       library.H5Fcreate("file", UInt32(CHDF5_TRUNCATE), creation.id, access.id))
   }
@@ -74,7 +76,7 @@ public enum HDF5Writer {
 ///
 /// The library is entered for one step at a time, so that sources may be HDF5 files themselves and
 /// other threads get their turn.
-final class WriterSession {
+@safe final class WriterSession {
   let output: OutputFile
   let threads: Int
   let checkpoint: @Sendable () throws -> Void
@@ -85,11 +87,11 @@ final class WriterSession {
     self.output = output
     self.threads = max(1, threads)
     self.checkpoint = checkpoint
-    failure = .allocate(capacity: 1)
-    failure.initialize(to: 0)
+    unsafe failure = .allocate(capacity: 1)
+    unsafe failure.initialize(to: 0)
   }
 
-  deinit { failure.deallocate() }
+  deinit { unsafe failure.deallocate() }
 
   /// What an identifier stands for, which decides how it is closed.
   enum Kind {
@@ -128,8 +130,8 @@ final class WriterSession {
 
   /// Throws once a write has failed, which the library is not told.
   func check() throws {
-    guard failure.pointee != 0 else { return }
-    throw SystemError(operation: "write", path: output.path, code: failure.pointee)
+    guard unsafe failure.pointee != 0 else { return }
+    throw unsafe SystemError(operation: "write", path: output.path, code: failure.pointee)
   }
 
   /// Opens something that stays open over several steps, to be closed by `using`.

@@ -83,9 +83,11 @@ struct WrittenFile {
       context: { AlignedBuffer(byteCount: min(size, all)) },
       { buffer, piece in
         try checkpoint()
-        let part = buffer.prefix(min(size, all - piece * size))
-        try found.read(at: piece * size, into: part)
-        guard CRC32.of(UnsafeRawBufferPointer(part)) == checksums[piece] else { throw damaged }
+        let part = unsafe buffer.prefix(min(size, all - piece * size))
+        try unsafe found.read(at: piece * size, into: part)
+        guard unsafe CRC32.of(UnsafeRawBufferPointer(part)) == checksums[piece] else {
+          throw damaged
+        }
       })
   }
 }

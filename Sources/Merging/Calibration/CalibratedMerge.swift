@@ -33,7 +33,7 @@ public enum CalibratedMerge: MergeMethod {
       byMatrix.count
       * RidgeFit.steps(tokens: calibration.inputs.tokens, penalty: calibration.penalty)
     var done = 0
-    try BLAS.withoutOwnThreads {
+    try BLAS.withoutOwnThreads(on: inputs.threads) {
       for (matrix, blocks) in byMatrix {
         let priors = try paper.map { paper in
           try blocks.map {

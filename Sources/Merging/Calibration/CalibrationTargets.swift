@@ -132,11 +132,11 @@ struct CalibrationTargets: Sendable {
       progress: { _ in try checkpoint() }
     ) { tile in
       func load(_ matrix: Int, _ buffer: AlignedBuffer) throws -> MatrixView<Double> {
-        let start: UnsafeMutablePointer<Double> = buffer.elements()
-        try part.inputs.float64(
+        let start: UnsafeMutablePointer<Double> = unsafe buffer.elements()
+        try unsafe part.inputs.float64(
           of: matrix, rows: tile.rows, into: SharedTarget(start), threads: threads,
           allowsNonFinite: allowsNonFinite)
-        return MatrixView(UnsafePointer(start), stride: features)
+        return unsafe MatrixView(UnsafePointer(start), stride: features)
       }
       let x = try load(matrix, buffers[0])
       let t = try targets(tile)
@@ -181,10 +181,10 @@ struct CalibrationTargets: Sendable {
   private func products(_ a: MatrixView<Double>, _ b: MatrixView<Double>, _ tokens: Int) -> [Double]
   {
     var sums = [Double](repeating: 0, count: features)
-    sums.withUnsafeMutableBufferPointer { sums in
+    unsafe sums.withUnsafeMutableBufferPointer { sums in
       for token in 0..<tokens {
-        let (x, y) = (a.start + token * a.stride, b.start + token * b.stride)
-        for i in sums.indices { sums[i] += x[i] * y[i] }
+        let (x, y) = unsafe (a.start + token * a.stride, b.start + token * b.stride)
+        for i in sums.indices { unsafe sums[i] += x[i] * y[i] }
       }
     }
     return sums

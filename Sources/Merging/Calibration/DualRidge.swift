@@ -27,7 +27,7 @@ struct DualRidge: RidgeSystem {
     for fold in folds {
       var own = CalibrationTargets.Sums(targets)
       try targets.forEachTile(of: fold) { tile in
-        values += UnsafeBufferPointer(
+        unsafe values += UnsafeBufferPointer(
           start: tile.x.start, count: tile.t.rows * targets.features)
         parts.append(tile.t)
         own.add(try tile.sums())
@@ -36,9 +36,9 @@ struct DualRidge: RidgeSystem {
     }
     let x = Matrix(rows: targets.tokens, columns: targets.features, values: values)
     let kernel = try SymmetricPair(size: targets.tokens)
-    try x.values.withUnsafeBufferPointer { rows in
+    try unsafe x.values.withUnsafeBufferPointer { rows in
       guard let start = rows.baseAddress else { return }
-      try kernel.addInnerProducts(
+      try unsafe kernel.addInnerProducts(
         of: MatrixView(start, stride: x.columns), count: x.columns, threads: threads)
     }
     self.x = x
@@ -70,7 +70,7 @@ struct DualRidge: RidgeSystem {
           work.setLower(from: kernel, without: fold, shift: shift)
           try work.factorise(threads: threads, checkpoint: targets.checkpoint)
           var dual = known
-          try work.solve(&dual.values, count: dual.rows, threads: threads)
+          try unsafe work.solve(&dual.values, count: dual.rows, threads: threads)
           predicted = try dual.timesTransposed(between)
         }
         for row in 0..<left.rows {
@@ -99,7 +99,7 @@ struct DualRidge: RidgeSystem {
     try work.setLower(from: kernel, subtracting: false, shift: shift, threads: threads)
     try work.factorise(threads: threads, checkpoint: targets.checkpoint)
     var dual = try remainder(prior)
-    try work.solve(&dual.values, count: dual.rows, threads: threads)
+    try unsafe work.solve(&dual.values, count: dual.rows, threads: threads)
     return try dual.multiplied(by: x)
   }
 

@@ -34,7 +34,7 @@ public enum LeastSquaresMerge: MergeMethod {
     _ adapter: Adapter, _ captured: CapturedInputs, _ inputs: MergeInputs
   ) throws -> [ScalarSums] {
     var all = [ScalarSums](repeating: ScalarSums(), count: adapter.blocks.count)
-    try BLAS.withoutOwnThreads {
+    try BLAS.withoutOwnThreads(on: inputs.threads) {
       for blocks in captured.groups(of: adapter) {
         let forward = try ShortcutForward(
           adapter, blocks: blocks, captured, allowsNonFinite: inputs.allowsNonFinite)

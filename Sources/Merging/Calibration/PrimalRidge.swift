@@ -39,10 +39,10 @@ struct PrimalRidge: RidgeSystem {
     let blas = try BLAS.load()
     try targets.forEachTile(of: tokens) { tile in
       try gram.addProducts(of: tile.x, count: tile.t.rows, to: half, threads: threads)
-      tile.t.values.withUnsafeBufferPointer { t in
-        products.values.withUnsafeMutableBufferPointer { target in
+      unsafe tile.t.values.withUnsafeBufferPointer { t in
+        unsafe products.values.withUnsafeMutableBufferPointer { target in
           guard let t = t.baseAddress, let target = target.baseAddress else { return }
-          blas.transposedTimes(
+          unsafe blas.transposedTimes(
             MatrixView(t, stride: targets.rowCount), tile.x, m: targets.rowCount,
             n: targets.features, k: tile.t.rows, beta: 1, into: target, stride: targets.features)
         }
@@ -78,7 +78,7 @@ struct PrimalRidge: RidgeSystem {
           try work.setLower(from: gram, subtracting: true, shift: shift, threads: threads)
           try work.factorise(threads: threads, checkpoint: targets.checkpoint)
           var correction = right
-          try work.solve(&correction.values, count: correction.rows, threads: threads)
+          try unsafe work.solve(&correction.values, count: correction.rows, threads: threads)
           for i in map.values.indices { map.values[i] += correction.values[i] }
         }
         add(try squaredErrors(map, held, sums.inside(number)), to: &errors, index)
@@ -110,7 +110,7 @@ struct PrimalRidge: RidgeSystem {
 
   private func times(_ half: SymmetricPair.Half, _ rows: Matrix) throws -> Matrix {
     var result = Matrix(rows: rows.rows, columns: rows.columns)
-    try gram.times(
+    try unsafe gram.times(
       half, rows: rows.values, count: rows.rows, into: &result.values, threads: threads)
     return result
   }
@@ -121,7 +121,7 @@ struct PrimalRidge: RidgeSystem {
     for i in right.values.indices { right.values[i] = products.values[i] - right.values[i] }
     try work.setLower(from: gram, subtracting: false, shift: shift, threads: threads)
     try work.factorise(threads: threads, checkpoint: targets.checkpoint)
-    try work.solve(&right.values, count: right.rows, threads: threads)
+    try unsafe work.solve(&right.values, count: right.rows, threads: threads)
     return right
   }
 

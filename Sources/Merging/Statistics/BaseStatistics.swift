@@ -112,11 +112,11 @@ private struct Tile: Sendable {
   ) throws -> TileSums {
     let info = weight.info
     let count = byteCount(info)
-    if buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
-    let bytes = buffer.prefix(count)
-    try weight.source.read(
+    if unsafe buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
+    let bytes = unsafe buffer.prefix(count)
+    try unsafe weight.source.read(
       tensor: weight.index, at: rows.lowerBound * Tile.rowBytes(info), into: bytes)
-    return factors.sums(of: UnsafeRawBufferPointer(bytes), dtype: info.dtype, rows: rows)
+    return unsafe factors.sums(of: UnsafeRawBufferPointer(bytes), dtype: info.dtype, rows: rows)
   }
 
   static func tiles(of weight: Int, _ info: TensorInfo, position: Int) -> [Tile] {

@@ -133,7 +133,7 @@ extension StepwiseMerge {
     _ factors: MeasuringFactors
   ) throws(MergeError) -> TileSums {
     let info = weight.info
-    let sums = factors.sums(of: tile, dtype: info.dtype, rows: rows)
+    let sums = unsafe factors.sums(of: tile, dtype: info.dtype, rows: rows)
     guard allowsNonFinite || sums.isFinite else {
       throw .nonFiniteWeight(source: weight.source.label, weight: info.name)
     }

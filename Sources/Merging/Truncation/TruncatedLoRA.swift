@@ -26,7 +26,7 @@ public struct TruncatedLoRA: PlainLoRA {
       if case .rank(let limit) = truncation { return original.blocks[index].rank > limit }
       return true
     }
-    let results = try BLAS.withoutOwnThreads {
+    let results = try BLAS.withoutOwnThreads(on: inputs.threads) {
       let metrics = try inputs.calibration.map {
         try InputMetric.sums(original, of: candidates, $0.inputs, inputs)
       }

@@ -90,7 +90,7 @@ package struct Projections: Sendable {
     /// The products of a request: `rows.count` rows of as many columns as its A has rows.
     package func values(of request: Int) -> MatrixView<Double> {
       let (stack, column, _) = plan.places[request]
-      return MatrixView(values[stack].elements() + column, stride: plan.stacks[stack].rows)
+      return unsafe MatrixView(values[stack].elements() + column, stride: plan.stacks[stack].rows)
     }
 
     /// The rows of a request's A.
@@ -110,7 +110,7 @@ package struct Projections: Sendable {
     let values = stacks.map { AlignedBuffer(byteCount: 8 * tileRows * $0.rows) }
     let room = IdlePool { PieceRoom(inputs, stacks.map(\.matrix)) }
     for tile in inputs.rows.pieces(of: tileRows) {
-      let targets = values.map { SharedTarget<Double>($0.elements()) }
+      let targets = values.map { unsafe SharedTarget<Double>($0.elements()) }
       let tasks = stacks.indices.flatMap { stack in
         tile.pieces(of: inputs.pieceRows(of: stacks[stack].matrix)).map { (stack, $0) }
       }
@@ -119,10 +119,11 @@ package struct Projections: Sendable {
           stacks[tasks[task].0], targets[tasks[task].0], tasks[task].1
         )
         try room.use { room in
-          try inputs.float64(
+          try unsafe inputs.float64(
             of: stack.matrix, rows: piece, raw: room.raw, into: room.values,
             allowsNonFinite: allowsNonFinite)
-          multiply(stack, room.values, piece.count, target, piece.lowerBound - tile.lowerBound)
+          unsafe multiply(
+            stack, room.values, piece.count, target, piece.lowerBound - tile.lowerBound)
         }
         try progress(piece.count * inputs.rowBytes(of: stack.matrix))
       }
@@ -135,9 +136,9 @@ package struct Projections: Sendable {
     _ row: Int
   ) {
     let features = inputs.features(of: stack.matrix)
-    stack.values.withUnsafeBufferPointer { factors in
+    unsafe stack.values.withUnsafeBufferPointer { factors in
       guard let factors = factors.baseAddress else { return }
-      blas.timesTransposed(
+      unsafe blas.timesTransposed(
         MatrixView(x, stride: features), MatrixView(factors, stride: features), m: count,
         n: stack.rows, k: features, into: target.start + row * stack.rows, stride: stack.rows)
     }
@@ -145,7 +146,7 @@ package struct Projections: Sendable {
 }
 
 /// What one thread needs to read rows.
-struct PieceRoom {
+@safe struct PieceRoom {
   let raw: AlignedBuffer
   /// Room for the rows in float64.
   let values: UnsafeMutablePointer<Double>
@@ -157,6 +158,6 @@ struct PieceRoom {
     }
     raw = AlignedBuffer(byteCount: most(inputs.rowBytes))
     buffer = AlignedBuffer(byteCount: most { 8 * inputs.features(of: $0) })
-    values = buffer.elements()
+    unsafe values = buffer.elements()
   }
 }

@@ -130,12 +130,12 @@ package struct ShortcutForward: Sendable {
   private func sum(_ requests: [Int], in tile: Projections.Tile, rank: Int? = nil) -> Matrix {
     let rank = rank ?? tile.rank(of: requests[0])
     var result = Matrix(rows: tile.rows.count, columns: rank)
-    result.values.withUnsafeMutableBufferPointer { target in
+    unsafe result.values.withUnsafeMutableBufferPointer { target in
       for request in requests {
         let view = tile.values(of: request)
         for row in 0..<tile.rows.count {
-          let source = view.start + row * view.stride
-          for column in 0..<rank { target[row * rank + column] += source[column] }
+          let source = unsafe view.start + row * view.stride
+          for column in 0..<rank { unsafe target[row * rank + column] += source[column] }
         }
       }
     }

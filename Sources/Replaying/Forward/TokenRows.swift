@@ -20,10 +20,12 @@ extension CapturedInputs {
   ) throws {
     let info = matrices.tensors[matrix]
     let features = info.shape[1]
-    let bytes = try read(matrix, rows, raw)
-    let values = UnsafeMutableBufferPointer(start: target, count: rows.count * features)
-    Conversion.float64(from: UnsafeRawBufferPointer(bytes), dtype: info.dtype, into: values)
-    guard !allowsNonFinite, let place = firstNonFinite(UnsafeBufferPointer(values)) else { return }
+    let bytes = try unsafe read(matrix, rows, raw)
+    let values = unsafe UnsafeMutableBufferPointer(start: target, count: rows.count * features)
+    unsafe Conversion.float64(from: UnsafeRawBufferPointer(bytes), dtype: info.dtype, into: values)
+    guard !allowsNonFinite, let place = unsafe firstNonFinite(UnsafeBufferPointer(values)) else {
+      return
+    }
     throw CaptureError.nonFinite(
       source: label, matrix: info.name, token: rows.lowerBound + place / features)
   }
@@ -37,7 +39,7 @@ extension CapturedInputs {
     allowsNonFinite: Bool
   ) throws {
     try forEachPiece(of: matrix, rows, threads) { piece, raw in
-      try float64(
+      try unsafe float64(
         of: matrix, rows: piece, raw: raw,
         into: target.start + (piece.lowerBound - rows.lowerBound) * features(of: matrix),
         allowsNonFinite: allowsNonFinite)
@@ -50,7 +52,7 @@ extension CapturedInputs {
     of matrix: Int, rows: Range<Int>, into target: SharedTarget<Float>, threads: Int
   ) throws {
     try forEachPiece(of: matrix, rows, threads) { piece, raw in
-      try float32(
+      try unsafe float32(
         of: matrix, rows: piece, raw: raw,
         into: target.start + (piece.lowerBound - rows.lowerBound) * features(of: matrix))
     }
@@ -72,8 +74,8 @@ extension CapturedInputs {
   private func float32(
     of matrix: Int, rows: Range<Int>, raw: AlignedBuffer, into target: UnsafeMutablePointer<Float>
   ) throws {
-    let bytes = try read(matrix, rows, raw)
-    Conversion.float32(
+    let bytes = try unsafe read(matrix, rows, raw)
+    unsafe Conversion.float32(
       from: UnsafeRawBufferPointer(bytes), dtype: matrices.tensors[matrix].dtype, into: target)
   }
 
@@ -87,9 +89,9 @@ extension CapturedInputs {
     _ matrix: Int, _ rows: Range<Int>, _ raw: AlignedBuffer
   ) throws -> UnsafeMutableRawBufferPointer {
     let rowBytes = rowBytes(of: matrix)
-    let bytes = raw.prefix(rows.count * rowBytes)
-    try matrices.read(tensor: matrix, at: rows.lowerBound * rowBytes, into: bytes)
-    return bytes
+    let bytes = unsafe raw.prefix(rows.count * rowBytes)
+    try unsafe matrices.read(tensor: matrix, at: rows.lowerBound * rowBytes, into: bytes)
+    return unsafe bytes
   }
 
   private func firstNonFinite(_ values: UnsafeBufferPointer<Double>) -> Int? {
@@ -98,9 +100,9 @@ extension CapturedInputs {
     let whole = values.count / 8 * 8
     var sums = SIMD8<Double>(repeating: 0)
     for start in Swift.stride(from: 0, to: whole, by: 8) {
-      sums += bytes.loadUnaligned(fromByteOffset: start * 8, as: SIMD8<Double>.self) * 0
+      unsafe sums += bytes.loadUnaligned(fromByteOffset: start * 8, as: SIMD8<Double>.self) * 0
     }
-    if sums.sum() == 0, values[whole...].allSatisfy(\.isFinite) { return nil }
-    return values.firstIndex { !$0.isFinite }
+    if sums.sum() == 0, unsafe values[whole...].allSatisfy(\.isFinite) { return nil }
+    return unsafe values.firstIndex { !$0.isFinite }
   }
 }

@@ -89,7 +89,7 @@ extension Projections.Tile {
     var values: [Double] = []
     values.reserveCapacity(rows.count * rank)
     for row in 0..<rows.count {
-      values += UnsafeBufferPointer(start: view.start + row * view.stride, count: rank)
+      unsafe values += UnsafeBufferPointer(start: view.start + row * view.stride, count: rank)
     }
     return Matrix(rows: rows.count, columns: rank, values: values)
   }

@@ -94,7 +94,7 @@ struct OutputReplay {
     progress: @Sendable (_ bytes: Int) throws -> Void
   ) throws -> [Sums] {
     let matrix = inputs.matrixOfBlock[blocks[0]]
-    let x = SharedTarget<Float>(x.elements())
+    let x = unsafe SharedTarget<Float>(x.elements())
     try inputs.float32(of: matrix, rows: rows, into: x, threads: threads)
     try progress(rows.count * inputs.rowBytes(of: matrix))
     let tasks = blocks.indices.flatMap { position in
@@ -104,7 +104,7 @@ struct OutputReplay {
     let results = try Parallel.map(tasks.count, threads: threads) { [tasks] task in
       let (position, outputs) = tasks[task]
       return try room.use { room in
-        try measure(
+        try unsafe measure(
           blocks[position], outputs, UnsafePointer(x.start), rows.count, terms[position], room,
           progress)
       }
@@ -123,7 +123,7 @@ struct OutputReplay {
     let weight = TensorReference(source: base, index: weights[block])
     let features = weight.info.shape[1]
     func product(_ range: Range<Int>) {
-      blas.timesTransposed(
+      unsafe blas.timesTransposed(
         MatrixView(x + range.lowerBound * features, stride: features),
         MatrixView(room.weights.elements(), stride: features), m: range.count, n: outputs.count,
         k: features, into: room.outputs.elements(), stride: outputs.count)

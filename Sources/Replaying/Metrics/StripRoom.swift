@@ -29,8 +29,8 @@ struct StripRoom {
     for piece in rows.pieces(of: StripRoom.pieceRows) {
       let bytes = try weight.source.bytes(
         of: weight.index, range: (piece.lowerBound * rowBytes)..<(piece.upperBound * rowBytes))
-      bytes.withUnsafeBytes {
-        Conversion.float32(
+      unsafe bytes.withUnsafeBytes {
+        unsafe Conversion.float32(
           from: $0, dtype: dtype,
           into: weights.elements() + (piece.lowerBound - rows.lowerBound) * features)
       }
@@ -47,7 +47,7 @@ struct StripRoom {
     of stored: TensorReference, _ weight: TensorReference, _ rows: Range<Int>,
     _ factors: PlainFactors, _ blas: BLAS
   ) throws -> Int {
-    let target = weights.elements(Float.self)
+    let target = unsafe weights.elements(Float.self)
     let features = weight.info.shape[1]
     var bytesRead = 0
     for piece in rows.pieces(of: StripRoom.pieceRows) {
@@ -56,20 +56,20 @@ struct StripRoom {
         let bytes = try tensor.source.bytes(
           of: tensor.index, range: (piece.lowerBound * rowBytes)..<(piece.upperBound * rowBytes))
         bytesRead += bytes.count
-        return bytes.withUnsafeBytes {
-          Conversion.float64(from: $0, dtype: tensor.info.dtype)
+        return unsafe bytes.withUnsafeBytes {
+          unsafe Conversion.float64(from: $0, dtype: tensor.info.dtype)
         }
       }
       var expected = try read(weight)
       let found = try read(stored)
       let rank = factors.a.rows
-      factors.a.values.withUnsafeBufferPointer { a in
-        factors.b.values.withUnsafeBufferPointer { b in
-          expected.withUnsafeMutableBufferPointer { w in
+      unsafe factors.a.values.withUnsafeBufferPointer { a in
+        unsafe factors.b.values.withUnsafeBufferPointer { b in
+          unsafe expected.withUnsafeMutableBufferPointer { w in
             guard let a = a.baseAddress, let b = b.baseAddress, let w = w.baseAddress else {
               return
             }
-            blas.times(
+            unsafe blas.times(
               MatrixView(b + piece.lowerBound * rank, stride: rank),
               MatrixView(a, stride: features), m: piece.count, n: features, k: rank, beta: 1,
               into: w, stride: features)
@@ -77,7 +77,7 @@ struct StripRoom {
         }
       }
       let start = (piece.lowerBound - rows.lowerBound) * features
-      for i in found.indices { target[start + i] = Float(found[i] - expected[i]) }
+      for i in found.indices { unsafe target[start + i] = Float(found[i] - expected[i]) }
     }
     return bytesRead
   }
@@ -87,10 +87,10 @@ struct StripRoom {
     _ blas: BLAS, _ state: [Float], _ left: [Float], _ rank: Int, tokens: Range<Int>,
     outputs range: Range<Int>
   ) {
-    state.withUnsafeBufferPointer { state in
-      left.withUnsafeBufferPointer { left in
+    unsafe state.withUnsafeBufferPointer { state in
+      unsafe left.withUnsafeBufferPointer { left in
         guard let state = state.baseAddress, let left = left.baseAddress else { return }
-        blas.timesTransposed(
+        unsafe blas.timesTransposed(
           MatrixView(state + tokens.lowerBound * rank, stride: rank),
           MatrixView(left + range.lowerBound * rank, stride: rank), m: tokens.count,
           n: range.count, k: rank, beta: 1, into: outputs.elements(), stride: range.count)
@@ -103,19 +103,19 @@ struct StripRoom {
   func squares(
     plus state: Matrix, _ left: Matrix, tokens: Range<Int>, outputs range: Range<Int>, _ blas: BLAS
   ) -> Double {
-    let products: UnsafeMutablePointer<Float> = outputs.elements()
+    let products: UnsafeMutablePointer<Float> = unsafe outputs.elements()
     let rank = state.columns
     var sum = 0.0
     // As many tokens as make a small matrix of float64.
     for piece in tokens.pieces(of: StripRoom.pieceRows) {
       var terms = [Double](repeating: 0, count: piece.count * range.count)
-      state.values.withUnsafeBufferPointer { state in
-        left.values.withUnsafeBufferPointer { left in
-          terms.withUnsafeMutableBufferPointer { terms in
+      unsafe state.values.withUnsafeBufferPointer { state in
+        unsafe left.values.withUnsafeBufferPointer { left in
+          unsafe terms.withUnsafeMutableBufferPointer { terms in
             guard let state = state.baseAddress, let left = left.baseAddress,
               let terms = terms.baseAddress
             else { return }
-            blas.timesTransposed(
+            unsafe blas.timesTransposed(
               MatrixView(state + piece.lowerBound * rank, stride: rank),
               MatrixView(left + range.lowerBound * rank, stride: rank), m: piece.count,
               n: range.count, k: rank, into: terms, stride: range.count)
@@ -124,7 +124,7 @@ struct StripRoom {
       }
       let start = (piece.lowerBound - tokens.lowerBound) * range.count
       for i in terms.indices {
-        let value = Double(products[start + i]) + terms[i]
+        let value = unsafe Double(products[start + i]) + terms[i]
         sum += value * value
       }
     }
@@ -133,16 +133,16 @@ struct StripRoom {
 
   /// The sum of the squares of the first products, in float64.
   func squares(_ count: Int) -> Double {
-    let bytes = UnsafeRawBufferPointer(outputs.bytes)
+    let bytes = unsafe UnsafeRawBufferPointer(outputs.bytes)
     let whole = count / 8 * 8
     var sums = SIMD8<Double>(repeating: 0)
     for start in stride(from: 0, to: whole, by: 8) {
-      let values = SIMD8<Double>(
+      let values = unsafe SIMD8<Double>(
         bytes.loadUnaligned(fromByteOffset: start * 4, as: SIMD8<Float>.self))
       sums += values * values
     }
     return (whole..<count).reduce(sums.sum()) { sum, index in
-      let value = Double(bytes.loadUnaligned(fromByteOffset: index * 4, as: Float.self))
+      let value = unsafe Double(bytes.loadUnaligned(fromByteOffset: index * 4, as: Float.self))
       return sum + value * value
     }
   }

@@ -9,13 +9,13 @@ struct ContainerChecksum: Sendable, Equatable {
   init() {}
 
   init(of bytes: UnsafeRawBufferPointer) {
-    value = CRC32.of(bytes)
+    value = unsafe CRC32.of(bytes)
     count = bytes.count
   }
 
   /// Takes in the next bytes.
   mutating func append(_ bytes: [UInt8]) {
-    bytes.withUnsafeBytes { append(ContainerChecksum(of: $0)) }
+    unsafe bytes.withUnsafeBytes { unsafe append(ContainerChecksum(of: $0)) }
   }
 
   /// Takes in the next bytes by their checksum.

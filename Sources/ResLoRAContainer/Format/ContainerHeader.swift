@@ -19,7 +19,7 @@ struct ContainerHeader: Sendable, Equatable {
     bytes += littleEndianBytes(UInt64(fileLength)) + littleEndianBytes(UInt64(directoryOffset))
     bytes += littleEndianBytes(UInt32(chunkCount)) + littleEndianBytes(directoryChecksum)
     bytes += [0, 0, 0, 0]
-    return bytes + littleEndianBytes(bytes.withUnsafeBytes { CRC32.of($0) })
+    return unsafe bytes + littleEndianBytes(bytes.withUnsafeBytes { unsafe CRC32.of($0) })
   }
 }
 
@@ -31,7 +31,9 @@ extension ContainerHeader {
     guard bytes.count == ContainerFormat.headerSize else {
       throw faults.failure(.tooShort(found: bytes.count))
     }
-    let checksum = bytes.withUnsafeBytes { CRC32.of(UnsafeRawBufferPointer(rebasing: $0[..<60])) }
+    let checksum = unsafe bytes.withUnsafeBytes {
+      unsafe CRC32.of(UnsafeRawBufferPointer(rebasing: $0[..<60]))
+    }
     let stated = bytes.littleEndian(at: 60, as: UInt32.self)
     if checksum != stated {
       try faults.report(.headerChecksum(found: checksum, expected: stated))

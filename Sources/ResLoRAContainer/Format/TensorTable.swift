@@ -27,7 +27,7 @@ struct TensorTable: Sendable {
       bytes += [info.dtype.containerCode ?? 0, UInt8(info.shape.count)]
       for extent in info.shape { bytes += littleEndianBytes(UInt64(extent)) }
       bytes += name + digest.bytes
-      bytes.withUnsafeBytes { hasher.update($0) }
+      unsafe bytes.withUnsafeBytes { unsafe hasher.update($0) }
     }
     return hasher.finish()
   }

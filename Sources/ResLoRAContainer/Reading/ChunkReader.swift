@@ -28,24 +28,24 @@ final class ChunkReader {
     precondition(target.count == chunk.rawLength)
     let padding = min(ContainerFormat.padding(after: chunk.end), file.size - chunk.end)
     if chunk.isStoredRaw {
-      try file.read(at: chunk.offset, into: target)
-      let checksum = ContainerChecksum(of: UnsafeRawBufferPointer(target))
+      try unsafe file.read(at: chunk.offset, into: target)
+      let checksum = unsafe ContainerChecksum(of: UnsafeRawBufferPointer(target))
       try check(chunk, checksum, &faults)
       if padding > 0 {
-        let after = ChunkReader.buffer(&stored, padding)
-        try file.read(at: chunk.end, into: after)
-        try checkPadding(UnsafeRawBufferPointer(after), chunk, &faults)
+        let after = unsafe ChunkReader.buffer(&stored, padding)
+        try unsafe file.read(at: chunk.end, into: after)
+        try unsafe checkPadding(UnsafeRawBufferPointer(after), chunk, &faults)
       }
       return checksum
     }
-    let bytes = ChunkReader.buffer(&stored, chunk.storedLength + padding)
-    try file.read(at: chunk.offset, into: bytes)
-    let content = UnsafeRawBufferPointer(rebasing: bytes[..<chunk.storedLength])
-    try check(chunk, ContainerChecksum(of: content), &faults)
-    try checkPadding(
+    let bytes = unsafe ChunkReader.buffer(&stored, chunk.storedLength + padding)
+    try unsafe file.read(at: chunk.offset, into: bytes)
+    let content = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<chunk.storedLength])
+    try unsafe check(chunk, ContainerChecksum(of: content), &faults)
+    try unsafe checkPadding(
       UnsafeRawBufferPointer(rebasing: bytes[chunk.storedLength...]), chunk, &faults)
-    try decode(content, chunk, into: target, faults)
-    return summingRaw
+    try unsafe decode(content, chunk, into: target, faults)
+    return unsafe summingRaw
       ? ContainerChecksum(of: UnsafeRawBufferPointer(target)) : ContainerChecksum()
   }
 
@@ -54,9 +54,9 @@ final class ChunkReader {
     of chunk: ChunkInfo, summing: Bool = false, _ faults: inout FaultHandler,
     _ body: (UnsafeRawBufferPointer, ContainerChecksum) throws -> Result
   ) throws -> Result {
-    let target = ChunkReader.buffer(&raw, chunk.rawLength)
-    let checksum = try read(chunk, into: target, summingRaw: summing, &faults)
-    return try body(UnsafeRawBufferPointer(target), checksum)
+    let target = unsafe ChunkReader.buffer(&raw, chunk.rawLength)
+    let checksum = try unsafe read(chunk, into: target, summingRaw: summing, &faults)
+    return try unsafe body(UnsafeRawBufferPointer(target), checksum)
   }
 
   private func decode(
@@ -64,22 +64,22 @@ final class ChunkReader {
     into target: UnsafeMutableRawBufferPointer, _ faults: FaultHandler
   ) throws {
     if chunk.compression == .none {
-      ByteShuffle.unshuffle(content, width: chunk.shuffle, into: target)
+      unsafe ByteShuffle.unshuffle(content, width: chunk.shuffle, into: target)
       return
     }
     let isShuffled = chunk.shuffle != 1
-    let decoded = isShuffled ? ChunkReader.buffer(&shuffled, chunk.rawLength) : target
+    let decoded = unsafe isShuffled ? ChunkReader.buffer(&shuffled, chunk.rawLength) : target
     do throws(CodecError) {
       if chunk.compression == .zlib {
-        try zlib.decompress(content, into: decoded)
+        try unsafe zlib.decompress(content, into: decoded)
       } else {
-        try zstd.decompress(content, into: decoded)
+        try unsafe zstd.decompress(content, into: decoded)
       }
     } catch {
       throw faults.failure(.undecodable(chunk.compression, error), .chunk(chunk))
     }
     if isShuffled {
-      ByteShuffle.unshuffle(
+      unsafe ByteShuffle.unshuffle(
         UnsafeRawBufferPointer(decoded), width: chunk.shuffle, into: target)
     }
   }
@@ -97,7 +97,7 @@ final class ChunkReader {
   private func checkPadding(
     _ bytes: UnsafeRawBufferPointer, _ chunk: ChunkInfo, _ faults: inout FaultHandler
   ) throws {
-    if let position = bytes.firstIndex(where: { $0 != 0 }) {
+    if let position = unsafe bytes.firstIndex(where: { $0 != 0 }) {
       try faults.report(.padding(offset: chunk.end + position), .chunk(chunk))
     }
   }
@@ -106,7 +106,7 @@ final class ChunkReader {
   private static func buffer(
     _ buffer: inout AlignedBuffer, _ count: Int
   ) -> UnsafeMutableRawBufferPointer {
-    if buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
-    return buffer.prefix(count)
+    if unsafe buffer.bytes.count < count { buffer = AlignedBuffer(byteCount: count) }
+    return unsafe buffer.prefix(count)
   }
 }

@@ -61,7 +61,7 @@ struct ContainerContent: Sendable {
     return try faults.attempt { faults in
       var result: [UInt8] = []
       for piece in pieces {
-        try reader.withRawBytes(of: piece, &faults) { bytes, _ in result += bytes }
+        try unsafe reader.withRawBytes(of: piece, &faults) { bytes, _ in unsafe result += bytes }
       }
       return result
     }

@@ -20,11 +20,11 @@ extension ContainerFile {
     let entry = entries[index]
     precondition(
       byteOffset >= 0 && byteOffset <= entry.info.byteCount - buffer.count, "outside the tensor")
-    guard !buffer.isEmpty else { return }
+    guard unsafe !buffer.isEmpty else { return }
     guard buffer.count == entry.info.byteCount else {
-      return try readPart(entry, at: byteOffset, into: buffer)
+      return try unsafe readPart(entry, at: byteOffset, into: buffer)
     }
-    let checksum = try readWhole(entry, into: buffer)
+    let checksum = try unsafe readWhole(entry, into: buffer)
     guard checksum.value == entry.checksum else {
       throw ContainerError(
         path: file.path, subject: .init(tensor: entry.info.name),
@@ -39,13 +39,13 @@ extension ContainerFile {
     let pieces = chunks[entry.chunks]
     let length = pieces.first?.rawLength ?? 0
     // Each task writes its own part of the buffer.
-    nonisolated(unsafe) let target = buffer
+    nonisolated(unsafe) let target = unsafe buffer
     let read: @Sendable (ChunkReader, Int) throws -> ContainerChecksum = { reader, piece in
       let chunk = pieces[pieces.startIndex + piece]
-      let part = UnsafeMutableRawBufferPointer(
+      let part = unsafe UnsafeMutableRawBufferPointer(
         rebasing: target[(piece * length)..<(piece * length + chunk.rawLength)])
       var faults = FaultHandler(path: self.file.path, tensor: entry.info.name)
-      return try reader.read(chunk, into: part, summingRaw: true, &faults)
+      return try unsafe reader.read(chunk, into: part, summingRaw: true, &faults)
     }
     var checksum = ContainerChecksum()
     if threads == 1 || pieces.count == 1 {
@@ -75,12 +75,12 @@ extension ContainerFile {
         let chunk = chunks[entry.chunks.lowerBound + position / length]
         let start = position % length
         let count = min(chunk.rawLength - start, buffer.count - done)
-        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<(done + count)])
+        let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done..<(done + count)])
         if count == chunk.rawLength {
-          try reader.read(chunk, into: target, summingRaw: false, &faults)
+          try unsafe reader.read(chunk, into: target, summingRaw: false, &faults)
         } else {
-          try reader.withRawBytes(of: chunk, &faults) { bytes, _ in
-            target.copyMemory(
+          try unsafe reader.withRawBytes(of: chunk, &faults) { bytes, _ in
+            unsafe target.copyMemory(
               from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
           }
         }

@@ -136,7 +136,7 @@ extension ContainerFile {
     )
     return try readers.use { reader in
       var faults = FaultHandler(path: file.path)
-      return try reader.withRawBytes(of: chunk, &faults) { bytes, _ in Array(bytes) }
+      return try unsafe reader.withRawBytes(of: chunk, &faults) { bytes, _ in unsafe Array(bytes) }
     }
   }
 }

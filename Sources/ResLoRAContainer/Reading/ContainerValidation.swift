@@ -89,8 +89,8 @@ private struct DataCheck {
     faults.tensor = entry.info.name
     defer { faults.tensor = nil }
     for chunk in content.chunks[entry.chunks] {
-      try check(chunk, &faults) { bytes, sum in
-        hasher.update(bytes)
+      try unsafe check(chunk, &faults) { bytes, sum in
+        unsafe hasher.update(bytes)
         checksum.append(sum)
       }
     }
@@ -108,7 +108,7 @@ private struct DataCheck {
   private mutating func check(
     _ chunks: ArraySlice<ChunkInfo>, _ faults: inout FaultHandler
   ) throws {
-    for chunk in chunks { try check(chunk, &faults) { _, _ in } }
+    for chunk in chunks { try unsafe check(chunk, &faults) { _, _ in } }
   }
 
   private mutating func check(
@@ -117,7 +117,7 @@ private struct DataCheck {
   ) throws {
     if !faults.badChunks.contains(chunk.number) {
       _ = try faults.attempt { faults in
-        try reader.withRawBytes(of: chunk, summing: true, &faults, body)
+        try unsafe reader.withRawBytes(of: chunk, summing: true, &faults, body)
       }
     }
     done += chunk.rawLength

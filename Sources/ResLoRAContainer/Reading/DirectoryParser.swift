@@ -17,7 +17,7 @@ struct DirectoryParser {
   ) throws -> [ChunkInfo] {
     let size = header.chunkCount * ContainerFormat.entrySize
     let bytes = try file.bytes(at: header.directoryOffset, count: size)
-    let checksum = bytes.withUnsafeBytes { CRC32.of($0) }
+    let checksum = unsafe bytes.withUnsafeBytes { unsafe CRC32.of($0) }
     if checksum != header.directoryChecksum {
       try faults.report(
         .directoryChecksum(found: checksum, expected: header.directoryChecksum))

@@ -5,7 +5,7 @@ internal import Codecs
 final class ChunkEncoder {
   /// The stored form of some raw bytes; its bytes are the raw ones or lie in working memory, and
   /// are there until the next chunk is encoded.
-  struct Encoded {
+  @safe struct Encoded {
     let compression: ChunkCompression
     let shuffle: Int
     let bytes: UnsafeRawBufferPointer
@@ -27,8 +27,8 @@ final class ChunkEncoder {
 
   /// Memory for `count` raw bytes, until the next chunk.
   func rawBuffer(_ count: Int) -> UnsafeMutableRawBufferPointer {
-    if raw.bytes.count < count { raw = AlignedBuffer(byteCount: count) }
-    return raw.prefix(count)
+    if unsafe raw.bytes.count < count { raw = AlignedBuffer(byteCount: count) }
+    return unsafe raw.prefix(count)
   }
 
   /// Encodes raw bytes, elements of `width` bytes or 1 for what has none.
@@ -37,8 +37,8 @@ final class ChunkEncoder {
   func encode(
     _ bytes: UnsafeRawBufferPointer, width: Int, checksum: ContainerChecksum? = nil
   ) -> Encoded {
-    if let encoded = compressed(bytes, width: width) { return encoded }
-    return Encoded(
+    if let encoded = unsafe compressed(bytes, width: width) { return encoded }
+    return unsafe Encoded(
       compression: .none, shuffle: 1, bytes: bytes,
       checksum: checksum ?? ContainerChecksum(of: bytes))
   }
@@ -55,24 +55,26 @@ final class ChunkEncoder {
   private func compressed(_ bytes: UnsafeRawBufferPointer, width: Int) -> Encoded? {
     let limit = limit(bytes.count)
     guard limit > 0 else { return nil }
-    var source = bytes
+    var source = unsafe bytes
     if width > 1 {
-      if shuffled.bytes.count < bytes.count { shuffled = AlignedBuffer(byteCount: bytes.count) }
-      let target = shuffled.prefix(bytes.count)
-      ByteShuffle.shuffle(bytes, width: width, into: target)
-      source = UnsafeRawBufferPointer(target)
+      if unsafe shuffled.bytes.count < bytes.count {
+        shuffled = AlignedBuffer(byteCount: bytes.count)
+      }
+      let target = unsafe shuffled.prefix(bytes.count)
+      unsafe ByteShuffle.shuffle(bytes, width: width, into: target)
+      unsafe source = UnsafeRawBufferPointer(target)
     }
-    if stored.bytes.count < limit { stored = AlignedBuffer(byteCount: bytes.count) }
-    let target = stored.prefix(limit)
+    if unsafe stored.bytes.count < limit { stored = AlignedBuffer(byteCount: bytes.count) }
+    let target = unsafe stored.prefix(limit)
     let size =
       switch (compression, width) {
-      case (.zlib, _): zlib.compress(source, into: target)
-      case (_, 1): zstdText.compress(source, plane: source.count, into: target)
-      default: zstdElements.compress(source, plane: source.count / width, into: target)
+      case (.zlib, _): unsafe zlib.compress(source, into: target)
+      case (_, 1): unsafe zstdText.compress(source, plane: source.count, into: target)
+      default: unsafe zstdElements.compress(source, plane: source.count / width, into: target)
       }
     guard let size else { return nil }
-    let result = UnsafeRawBufferPointer(rebasing: target[..<size])
-    return Encoded(
+    let result = unsafe UnsafeRawBufferPointer(rebasing: target[..<size])
+    return unsafe Encoded(
       compression: compression == .zlib ? .zlib : .zstd, shuffle: width, bytes: result,
       checksum: ContainerChecksum(of: result))
   }

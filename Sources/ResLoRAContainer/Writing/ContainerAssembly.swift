@@ -55,10 +55,10 @@ final class ContainerAssembly: Sendable {
   private func append(
     _ type: ChunkType, _ bytes: ArraySlice<UInt8>, _ encoder: ChunkEncoder
   ) throws {
-    try bytes.withUnsafeBytes { bytes in
-      let encoded = encoder.encode(bytes, width: 1)
+    try unsafe bytes.withUnsafeBytes { bytes in
+      let encoded = unsafe encoder.encode(bytes, width: 1)
       let chunk = state.withLock { $0.place(type, encoded, rawLength: bytes.count) }
-      try file.write(encoded.bytes, at: chunk.offset)
+      try unsafe file.write(encoded.bytes, at: chunk.offset)
     }
   }
 
@@ -87,25 +87,25 @@ final class ContainerAssembly: Sendable {
   ) throws {
     let piece = plan.pieces[number]
     let reference = plan.tensors[piece.tensor]
-    let buffer = encoder.rawBuffer(piece.range.count)
-    try reference.source.read(
+    let buffer = unsafe encoder.rawBuffer(piece.range.count)
+    try unsafe reference.source.read(
       tensor: reference.index, at: piece.range.lowerBound, into: buffer)
     let raw = UnsafeRawBufferPointer(buffer)
-    let checksum = ContainerChecksum(of: raw)
-    let encoded = encoder.encode(
+    let checksum = unsafe ContainerChecksum(of: raw)
+    let encoded = unsafe encoder.encode(
       raw, width: plan.infos[piece.tensor].dtype.elementByteCount, checksum: checksum)
     // An earlier piece failed, and its error is the one that counts.
     guard turnstile.wait(for: number) else { throw CancellationError() }
     let (chunk, done) = state.withLock { state in
       state.finishTensors(before: piece.tensor)
-      state.hasher.update(raw)
+      unsafe state.hasher.update(raw)
       state.checksum.append(checksum)
       state.bytesDone += raw.count
       return (state.place(.data, encoded, rawLength: raw.count), state.bytesDone)
     }
     try progress(done)
     turnstile.pass()
-    try file.write(encoded.bytes, at: chunk.offset)
+    try unsafe file.write(encoded.bytes, at: chunk.offset)
   }
 
   // MARK: The end
@@ -130,11 +130,11 @@ final class ContainerAssembly: Sendable {
   ) throws -> ContainerWriter.Summary {
     let (chunks, end) = state.withLock { ($0.chunks, $0.next) }
     let directory = chunks.flatMap(\.directoryEntry)
-    let header = ContainerHeader(
+    let header = unsafe ContainerHeader(
       fileLength: end + directory.count, directoryOffset: end, chunkCount: chunks.count,
-      directoryChecksum: directory.withUnsafeBytes { CRC32.of($0) })
-    try directory.withUnsafeBytes { try file.write($0, at: end) }
-    try header.bytes.withUnsafeBytes { try file.write($0, at: 0) }
+      directoryChecksum: directory.withUnsafeBytes { unsafe CRC32.of($0) })
+    try unsafe directory.withUnsafeBytes { try unsafe file.write($0, at: end) }
+    try unsafe header.bytes.withUnsafeBytes { try unsafe file.write($0, at: 0) }
     try file.synchronize()
     try file.confirm(header.bytes, at: 0)
     try file.confirm(directory, at: end)
@@ -151,12 +151,12 @@ final class ContainerAssembly: Sendable {
   /// Reads a chunk back with the padding after it.
   private func confirm(_ chunk: ChunkInfo, _ buffer: inout AlignedBuffer) throws {
     let size = ContainerFormat.aligned(chunk.storedLength)
-    if buffer.bytes.count < size { buffer = AlignedBuffer(byteCount: size) }
-    let bytes = buffer.prefix(size)
-    try file.readBack(at: chunk.offset, into: bytes)
-    let stored = UnsafeRawBufferPointer(rebasing: bytes[..<chunk.storedLength])
-    guard chunk.checksum(ofStored: ContainerChecksum(of: stored)) == chunk.checksum,
-      bytes[chunk.storedLength...].allSatisfy({ $0 == 0 })
+    if unsafe buffer.bytes.count < size { buffer = AlignedBuffer(byteCount: size) }
+    let bytes = unsafe buffer.prefix(size)
+    try unsafe file.readBack(at: chunk.offset, into: bytes)
+    let stored = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<chunk.storedLength])
+    guard unsafe chunk.checksum(ofStored: ContainerChecksum(of: stored)) == chunk.checksum,
+      unsafe bytes[chunk.storedLength...].allSatisfy({ $0 == 0 })
     else { throw FileError.damaged(path: file.path, offset: chunk.offset) }
   }
 }
@@ -168,7 +168,7 @@ extension ContainerAssembly.State {
   ) -> ChunkInfo {
     var checksum = ChunkInfo.checksumStart(number: chunks.count, type: type)
     checksum.append(encoded.checksum)
-    let chunk = ChunkInfo(
+    let chunk = unsafe ChunkInfo(
       number: chunks.count, type: type, compression: encoded.compression, shuffle: encoded.shuffle,
       offset: next, storedLength: encoded.bytes.count, rawLength: rawLength,
       checksum: checksum.value)

@@ -13,10 +13,10 @@ extension PickleInterpreter {
         function: opcode.name, expected: "'storage', a storage class, key, device, count")
     }
     guard key.utf8.count <= limits.name else {
-      throw .tooMany("bytes in a name", limit: limits.name)
+      throw .tooMany(.nameBytes, limit: limits.name)
     }
     guard heap.storages.count < limits.tensors else {
-      throw .tooMany("storages", limit: limits.tensors)
+      throw .tooMany(.storages, limit: limits.tensors)
     }
     heap.storages.append(PickleStorage(key: key, type: type, count: count))
     return .storage(heap.storages.count - 1)
@@ -75,7 +75,7 @@ extension PickleInterpreter {
       type = dtype
     }
     guard heap.tensors.count < limits.tensors else {
-      throw .tooMany("tensors", limit: limits.tensors)
+      throw .tooMany(.tensors, limit: limits.tensors)
     }
     let metadata = arguments.dropFirst(required).first
     heap.tensors.append(

@@ -20,7 +20,7 @@ package struct PickleInterpreter {
   package static func run(
     _ bytes: [UInt8], limits: PickleLimits = PickleLimits()
   ) throws(PickleProblem) -> (root: PickleValue, heap: PickleHeap) {
-    guard bytes.count <= limits.bytes else { throw .tooMany("bytes", limit: limits.bytes) }
+    guard bytes.count <= limits.bytes else { throw .tooMany(.bytes, limit: limits.bytes) }
     var interpreter = PickleInterpreter(bytes, limits)
     return (try interpreter.run(), interpreter.heap)
   }
@@ -34,7 +34,7 @@ package struct PickleInterpreter {
     var operations = 0
     while position < bytes.count {
       guard operations < limits.operations else {
-        throw .tooMany("operations", limit: limits.operations)
+        throw .tooMany(.operations, limit: limits.operations)
       }
       operations += 1
       start = position
@@ -109,7 +109,7 @@ package struct PickleInterpreter {
 
   mutating func push(_ value: PickleValue) throws(PickleProblem) {
     guard stack.count + marks.count < limits.stack else {
-      throw .tooMany("stack entries", limit: limits.stack)
+      throw .tooMany(.stackEntries, limit: limits.stack)
     }
     stack.append(value)
   }
@@ -128,7 +128,7 @@ package struct PickleInterpreter {
 
   private mutating func pushMark() throws(PickleProblem) {
     guard stack.count + marks.count < limits.stack else {
-      throw .tooMany("stack entries", limit: limits.stack)
+      throw .tooMany(.stackEntries, limit: limits.stack)
     }
     marks.append(stack.count)
   }
@@ -154,7 +154,7 @@ package struct PickleInterpreter {
 
   mutating func allocate(_ elements: [PickleValue]) throws(PickleProblem) -> Int {
     guard heap.containers.count < limits.containers else {
-      throw .tooMany("containers", limit: limits.containers)
+      throw .tooMany(.containers, limit: limits.containers)
     }
     heap.containers.append(elements)
     return heap.containers.count - 1
@@ -199,7 +199,7 @@ package struct PickleInterpreter {
       throw .memoIndexTooLarge(found: index, limit: limits.memoIndex)
     }
     memo[index] = try top()
-    guard memo.count <= limits.memo else { throw .tooMany("memo entries", limit: limits.memo) }
+    guard memo.count <= limits.memo else { throw .tooMany(.memoEntries, limit: limits.memo) }
   }
 
   private mutating func recall(_ index: Int) throws(PickleProblem) {
@@ -250,7 +250,7 @@ package struct PickleInterpreter {
     let window = bytes[position...].prefix(limits.name + 1)
     guard let end = window.firstIndex(of: UInt8(ascii: "\n")) else {
       guard window.count <= limits.name else {
-        throw .tooMany("bytes in a name", limit: limits.name)
+        throw .tooMany(.nameBytes, limit: limits.name)
       }
       throw .endedEarly(opcode: opcode.name, offset: start)
     }

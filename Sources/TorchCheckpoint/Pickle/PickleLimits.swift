@@ -1,3 +1,5 @@
+internal import ByteIO
+
 /// What a pickle may take, so that a small file can't claim much memory or time.
 package struct PickleLimits: Sendable {
   /// Bytes of the pickle.
@@ -17,6 +19,19 @@ package struct PickleLimits: Sendable {
   /// Bytes of the name of a class, function or storage.
   package var name = 4096
 
-  /// The limits that files are read with.
+  /// The limits of a pickle of at most 64 MiB.
   package init() {}
+
+  /// The limits that files are read with, all but the length of a name in proportion to the bytes
+  /// that `ReadingLimits` allow.
+  package static var current: PickleLimits {
+    var limits = PickleLimits()
+    let scale = Double(ReadingLimits.current.pickleBytes) / Double(limits.bytes)
+    for path in [\PickleLimits.operations, \.stack, \.memo, \.memoIndex, \.containers] {
+      limits[keyPath: path] = Int(Double(limits[keyPath: path]) * scale)
+    }
+    limits.bytes = ReadingLimits.current.pickleBytes
+    limits.tensors = ReadingLimits.current.tensors
+    return limits
+  }
 }

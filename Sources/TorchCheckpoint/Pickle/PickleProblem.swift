@@ -28,7 +28,7 @@ public enum PickleProblem: Error, Equatable, Sendable, CustomStringConvertible {
   case memoIndexTooLarge(found: Int, limit: Int)
   /// More bytes, operations, stack or memo entries, containers, storages or tensors than a reader
   /// accepts.
-  case tooMany(String, limit: Int)
+  case tooMany(PickleQuantity, limit: Int)
   /// Text that is not UTF-8.
   case notUTF8(offset: Int)
 
@@ -61,7 +61,8 @@ public enum PickleProblem: Error, Equatable, Sendable, CustomStringConvertible {
     case .memoIndexTooLarge(let found, let limit):
       "memo index of the pickle too large (found \(found), expected at most \(limit))"
     case .tooMany(let things, let limit):
-      "pickle has too many \(things) (expected at most \(limit))"
+      "pickle has too many \(things.rawValue) (expected at most \(limit))"
+        + (things.option.map { "; a larger \($0) accepts more" } ?? "")
     case .notUTF8(let offset): "pickle holds text that is not UTF-8 (at byte \(offset))"
     }
   }

@@ -11,9 +11,9 @@ enum Inflater {
   ///
   /// - Throws: `ZipProblem.deflateDamaged`, `.wrongInflatedSize`, the errors of reading.
   static func inflate(_ entry: ZipEntry, of file: ReadableFile) throws -> [UInt8] {
-    try [UInt8](unsafeUninitializedCapacity: entry.size) { buffer, initialized in
-      let output = UnsafeMutableBufferPointer(rebasing: buffer[..<entry.size])
-      try inflate(entry, of: file, into: output)
+    try unsafe [UInt8](unsafeUninitializedCapacity: entry.size) { buffer, initialized in
+      let output = unsafe UnsafeMutableBufferPointer(rebasing: buffer[..<entry.size])
+      try unsafe inflate(entry, of: file, into: output)
       initialized = entry.size
     }
   }
@@ -21,38 +21,38 @@ enum Inflater {
   private static func inflate(
     _ entry: ZipEntry, of file: ReadableFile, into output: UnsafeMutableBufferPointer<UInt8>
   ) throws {
-    var stream = z_stream()
-    guard rl_inflate_init_raw(&stream) == Z_OK else {
+    var stream = unsafe z_stream()
+    guard unsafe rl_inflate_init_raw(&stream) == Z_OK else {
       throw ZipProblem.deflateDamaged(entry: entry.name)
     }
-    defer { inflateEnd(&stream) }
+    defer { unsafe inflateEnd(&stream) }
     let input = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: pieceSize)
     // Where output goes that the entry should not have: one byte of it is enough to know.
     let surplus = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 1)
     defer {
-      input.deallocate()
-      surplus.deallocate()
+      unsafe input.deallocate()
+      unsafe surplus.deallocate()
     }
     var taken = 0
     var produced = 0
     var status = Z_OK
     while status != Z_STREAM_END {
-      if stream.avail_in == 0, taken < entry.compressedSize {
-        let piece = UnsafeMutableBufferPointer(
+      if unsafe stream.avail_in == 0, taken < entry.compressedSize {
+        let piece = unsafe UnsafeMutableBufferPointer(
           rebasing: input[..<min(pieceSize, entry.compressedSize - taken)])
-        try file.read(
+        try unsafe file.read(
           at: entry.dataOffset + taken, into: UnsafeMutableRawBufferPointer(piece))
-        stream.next_in = piece.baseAddress
-        stream.avail_in = UInt32(piece.count)
+        unsafe stream.next_in = piece.baseAddress
+        unsafe stream.avail_in = UInt32(piece.count)
         taken += piece.count
       }
       let room =
-        produced < output.count
+        unsafe produced < output.count
         ? UnsafeMutableBufferPointer(rebasing: output[produced...].prefix(1 << 30)) : surplus
-      stream.next_out = room.baseAddress
-      stream.avail_out = UInt32(room.count)
-      status = CZlib.inflate(&stream, Z_NO_FLUSH)
-      produced += room.count - Int(stream.avail_out)
+      unsafe stream.next_out = room.baseAddress
+      unsafe stream.avail_out = UInt32(room.count)
+      status = unsafe CZlib.inflate(&stream, Z_NO_FLUSH)
+      unsafe produced += room.count - Int(stream.avail_out)
       guard produced <= output.count else {
         throw ZipProblem.wrongInflatedSize(
           entry: entry.name, found: produced, expected: output.count)
@@ -62,7 +62,7 @@ enum Inflater {
         throw ZipProblem.deflateDamaged(entry: entry.name)
       }
     }
-    guard stream.avail_in == 0, taken == entry.compressedSize else {
+    guard unsafe stream.avail_in == 0, taken == entry.compressedSize else {
       throw ZipProblem.deflateDamaged(entry: entry.name)
     }
     guard produced == output.count else {

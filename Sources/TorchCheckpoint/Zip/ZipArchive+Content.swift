@@ -15,12 +15,12 @@ extension ZipArchive {
     precondition(offset >= 0 && offset <= entry.size && buffer.count <= entry.size - offset)
     let inflated = try TorchCheckpointError.naming(file.path) { try check(entry: index) }
     if let inflated {
-      inflated.withUnsafeBytes {
-        buffer.copyMemory(
+      unsafe inflated.withUnsafeBytes {
+        unsafe buffer.copyMemory(
           from: UnsafeRawBufferPointer(rebasing: $0[offset..<(offset + buffer.count)]))
       }
     } else {
-      try file.read(at: entry.dataOffset + offset, into: buffer)
+      try unsafe file.read(at: entry.dataOffset + offset, into: buffer)
     }
   }
 
@@ -34,8 +34,8 @@ extension ZipArchive {
       throw TorchCheckpointError.entryTooLarge(
         path: file.path, entry: entry.name, found: entry.size, limit: limit)
     }
-    return try [UInt8](unsafeUninitializedCapacity: entry.size) { buffer, initialized in
-      try read(
+    return try unsafe [UInt8](unsafeUninitializedCapacity: entry.size) { buffer, initialized in
+      try unsafe read(
         entry: index, at: 0,
         into: UnsafeMutableRawBufferPointer(
           rebasing: UnsafeMutableRawBufferPointer(buffer)[..<entry.size]))
@@ -60,7 +60,7 @@ extension ZipArchive {
       case .deflated:
         let bytes = try Inflater.inflate(entry, of: file)
         var checksum = CRC32()
-        bytes.withUnsafeBytes { checksum.update($0) }
+        unsafe bytes.withUnsafeBytes { unsafe checksum.update($0) }
         try compare(checksum, entry)
         knowledge = .inflated(bytes)
         return bytes
@@ -72,14 +72,14 @@ extension ZipArchive {
     guard hasChecksums, entry.size > 0 else { return }
     let pieceSize = min(entry.size, 1 << 20)
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceSize, alignment: 64)
-    defer { piece.deallocate() }
+    defer { unsafe piece.deallocate() }
     var checksum = CRC32()
     var done = 0
     while done < entry.size {
-      let part = UnsafeMutableRawBufferPointer(
+      let part = unsafe UnsafeMutableRawBufferPointer(
         rebasing: piece[..<min(pieceSize, entry.size - done)])
-      try file.read(at: entry.dataOffset + done, into: part)
-      checksum.update(UnsafeRawBufferPointer(part))
+      try unsafe file.read(at: entry.dataOffset + done, into: part)
+      unsafe checksum.update(UnsafeRawBufferPointer(part))
       done += part.count
     }
     try compare(checksum, entry)

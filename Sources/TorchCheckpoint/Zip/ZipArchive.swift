@@ -6,11 +6,6 @@ internal import Synchronization
 ///
 /// Stored and deflated entries, 32 and 64 bit. Safe to use from several threads.
 package final class ZipArchive: Sendable {
-  /// The most entries an archive may have.
-  package static let maximumEntries = 10_000
-  /// The largest list of entries, in bytes.
-  package static let maximumDirectorySize = 16 << 20
-
   /// The archive's file.
   package let file: ReadableFile
   /// The entries in the order of the directory.
@@ -24,7 +19,7 @@ package final class ZipArchive: Sendable {
 
   /// Reads the directory and every entry's header.
   ///
-  /// Memory: the directory, at most `maximumDirectorySize`.
+  /// Memory: the directory, within `ReadingLimits.zipEntries`.
   ///
   /// - Throws: `TorchCheckpointError.archive` where they are damaged, disagree, or use what is not
   ///   supported; the errors of reading.

@@ -40,16 +40,16 @@ struct ZipEndRecord {
 
   private init(_ fields: Fields, end: Int) throws {
     guard fields.entriesHere == fields.entries else { throw ZipProblem.severalDisks }
-    guard fields.entries <= UInt64(ZipArchive.maximumEntries) else {
-      throw ZipProblem.tooManyEntries(found: fields.entries, limit: ZipArchive.maximumEntries)
+    let limits = ReadingLimits.current
+    guard fields.entries <= UInt64(limits.zipEntries) else {
+      throw ZipProblem.tooManyEntries(found: fields.entries, limit: limits.zipEntries)
     }
     guard fields.offset <= UInt64(end), fields.size <= UInt64(end) - fields.offset else {
       throw ZipProblem.directoryOutsideFile(
         offset: fields.offset, length: fields.size, available: end)
     }
-    guard fields.size <= UInt64(ZipArchive.maximumDirectorySize) else {
-      throw ZipProblem.directoryTooLarge(
-        found: Int(fields.size), limit: ZipArchive.maximumDirectorySize)
+    guard fields.size <= UInt64(limits.zipDirectoryBytes) else {
+      throw ZipProblem.directoryTooLarge(found: Int(fields.size), limit: limits.zipDirectoryBytes)
     }
     entryCount = Int(fields.entries)
     directoryOffset = Int(fields.offset)

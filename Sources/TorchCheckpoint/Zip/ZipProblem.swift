@@ -4,7 +4,7 @@ public enum ZipProblem: Error, Equatable, Sendable, CustomStringConvertible {
   case noEndRecord
   /// Parts of the archive lie on other disks.
   case severalDisks
-  /// More entries than `ZipArchive.maximumEntries`.
+  /// More entries than `ReadingLimits.zipEntries`.
   case tooManyEntries(found: UInt64, limit: Int)
   /// The end record says that a 64-bit one exists, but there is none where it should be.
   case zip64RecordMissing
@@ -56,7 +56,8 @@ public enum ZipProblem: Error, Equatable, Sendable, CustomStringConvertible {
       "zip archive without its end record: cut short, or no zip archive at all"
     case .severalDisks: "zip archive in several parts is not supported"
     case .tooManyEntries(let found, let limit):
-      "too many zip entries (found \(found), expected at most \(limit))"
+      "too many zip entries (found \(found), expected at most \(limit)); --max-zip-entries accepts "
+        + "more"
     case .zip64RecordMissing: "zip archive without the 64-bit end record it refers to"
     case .zip64RecordDiffers(let field, let found, let expected):
       "zip end records disagree about \(field) (found \(found), expected \(expected))"
@@ -64,7 +65,8 @@ public enum ZipProblem: Error, Equatable, Sendable, CustomStringConvertible {
       "zip directory lies outside the file "
         + "(found \(length) bytes at \(offset), expected an end before \(available))"
     case .directoryTooLarge(let found, let limit):
-      "zip directory too large (found \(found) bytes, expected at most \(limit))"
+      "zip directory too large (found \(found) bytes, expected at most \(limit)); --max-zip-entries "
+        + "accepts more"
     case .directoryDamaged(let entry, let count):
       "zip directory damaged at entry \(entry) (expected \(count) entries)"
     case .nameNotUTF8(let entry): "name of zip entry \(entry) is not UTF-8"

@@ -10,7 +10,7 @@ import Safetensors
 import Tensors
 
 /// `convert`: from one format to another.
-struct ConvertCommand: ParsableCommand {
+struct ConvertCommand: ReadingCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert",
     abstract: "Convert an adapter, activations, norm windows or a checkpoint to another format.",

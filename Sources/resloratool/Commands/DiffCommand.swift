@@ -7,7 +7,7 @@ import FoldJobs
 import Tensors
 
 /// `diff`: two sets of tensors, tensor by tensor, and what is said of two adapters.
-struct DiffCommand: ParsableCommand {
+struct DiffCommand: ReadingCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff",
     abstract: "Compare two adapters or checkpoints tensor by tensor.",

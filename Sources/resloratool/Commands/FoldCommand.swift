@@ -7,7 +7,7 @@ import Merging
 import Tensors
 
 /// `fold`: adapters into base weights.
-struct FoldCommand: ParsableCommand {
+struct FoldCommand: ReadingCommand {
   static let configuration = CommandConfiguration(
     commandName: "fold",
     abstract: "Fold adapters into base weights.",

@@ -8,7 +8,7 @@ import HDF5
 import Tensors
 
 /// `inspect`: what is in a file or folder.
-struct InspectCommand: ParsableCommand {
+struct InspectCommand: ReadingCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract:

@@ -7,7 +7,7 @@ import Reports
 import Tensors
 
 /// `merge`: a ResLoRA adapter to a plain LoRA.
-struct MergeCommand: ParsableCommand {
+struct MergeCommand: ReadingCommand {
   static let configuration = CommandConfiguration(
     commandName: "merge",
     abstract: "Merge a ResLoRA adapter into a plain LoRA.",

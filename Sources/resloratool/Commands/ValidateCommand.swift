@@ -6,7 +6,7 @@ import HDF5
 import Tensors
 
 /// `validate`: every rule of the Spec that a file breaks.
-struct ValidateCommand: ParsableCommand {
+struct ValidateCommand: ReadingCommand {
   static let configuration = CommandConfiguration(
     commandName: "validate",
     abstract: "List every rule of the Spec that a file breaks, with its section.",

@@ -9,7 +9,7 @@ import Reports
 import Tensors
 
 /// `verify`: what merges cost on captured inputs.
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: ReadingCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Replay captured inputs and measure what a merge costs.",

@@ -2,6 +2,11 @@ import ArgumentParser
 import ByteIO
 import Tensors
 
+/// A command that reads files within the limits asked for.
+protocol ReadingCommand: ParsableCommand {
+  var common: CommonOptions { get }
+}
+
 /// Options that every command has.
 struct CommonOptions: ParsableArguments {
   @Flag(help: "Print one JSON object on standard output and nothing else there.")
@@ -14,6 +19,8 @@ struct CommonOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Threads to use (default: all cores).", valueName: "n"))
   var threads: Int?
+
+  @OptionGroup var limits: LimitOptions
 
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {

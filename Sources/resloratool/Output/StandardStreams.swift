@@ -17,7 +17,9 @@ enum StandardOutput {
   struct WriteError: DiagnosableError {
     let code: Int32
     var failureKind: FailureKind { .resource }
-    var description: String { "standard output: can't write: \(String(cString: strerror(code)))" }
+    var description: String {
+      unsafe "standard output: can't write: \(String(cString: strerror(code)))"
+    }
   }
 
   static let isTerminal = isatty(STDOUT_FILENO) == 1
@@ -40,7 +42,7 @@ enum StandardError {
 private func writeAll(_ text: String, to descriptor: Int32) -> Int32? {
   var rest = Array(text.utf8)[...]
   while !rest.isEmpty {
-    let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    let count = unsafe rest.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 {
       if errno == EINTR { continue }
       return errno

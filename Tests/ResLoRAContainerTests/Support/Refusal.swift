@@ -1,7 +1,8 @@
 import ByteIO
+import FormatTestSupport
 import ResLoRAContainer
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// What tests expect of files that break a rule.
@@ -68,16 +69,6 @@ extension ContainerFile {
 }
 
 extension ContainerBuilder {
-  /// A container of two small tensors: `a`, F32 [2, 2], and `b`, BF16 [3].
-  static var small: ContainerBuilder {
-    var builder = ContainerBuilder()
-    builder.tensors = [
-      Tensor("a", shape: [2, 2], raw: (0..<16).map { UInt8($0) }),
-      Tensor("b", dtype: 4, shape: [3], raw: [0x80, 0x3F, 0, 0xC0, 1, 2]),
-    ]
-    return builder
-  }
-
   /// A container of one tensor `z` of zeros, F32 [count], in one chunk that is stored so.
   static func zeros(
     _ count: Int, _ stored: [UInt8], compression: UInt8, shuffle: UInt8 = 1

@@ -1,32 +1,11 @@
 import ByteIO
+import FormatTestSupport
 import Safetensors
 import Tensors
 import TestSupport
 import Testing
 
-/// Safetensors files as tests describe them, right or wrong.
-enum TestHeader {
-  /// A file of a header's text and as many zeros of data.
-  static func file(_ header: String, data: Int = 0) -> [UInt8] {
-    file(Array(header.utf8), data: data)
-  }
-
-  static func file(_ header: [UInt8], data: Int = 0) -> [UInt8] {
-    length(UInt64(header.count)) + header + [UInt8](repeating: 0, count: data)
-  }
-
-  /// The eight bytes before the header.
-  static func length(_ length: UInt64) -> [UInt8] {
-    (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * UInt64($0))) }
-  }
-
-  /// One entry; name and values as they stand in the text.
-  static func entry(
-    _ name: String = "x", dtype: String = "F32", shape: String = "[1]", offsets: String = "[0,4]"
-  ) -> String {
-    #""\#(name)":{"dtype":"\#(dtype)","shape":\#(shape),"data_offsets":\#(offsets)}"#
-  }
-
+extension TestHeader {
   /// Expects that a file is refused, for one reason and in these words after its path.
   static func expectRefused(
     _ bytes: [UInt8], tensor: TensorName? = nil, _ reason: SafetensorsError.Reason,

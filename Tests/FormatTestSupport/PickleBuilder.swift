@@ -1,12 +1,12 @@
 /// Writes pickles, operation by operation.
-struct PickleBuilder {
-  var bytes: [UInt8] = []
+package struct PickleBuilder {
+  package var bytes: [UInt8] = []
 
   /// Begins a pickle of a protocol, 2 being what PyTorch writes.
-  init(protocol version: UInt8 = 2) { bytes = [0x80, version] }
+  package init(protocol version: UInt8 = 2) { bytes = [0x80, version] }
 
   /// The pickle that `operations` write, ended by STOP.
-  static func pickle(_ operations: (inout PickleBuilder) -> Void) -> [UInt8] {
+  package static func pickle(_ operations: (inout PickleBuilder) -> Void) -> [UInt8] {
     var builder = PickleBuilder()
     operations(&builder)
     return builder.bytes + Array(".".utf8)
@@ -15,16 +15,16 @@ struct PickleBuilder {
   /// Appends operations by their characters.
   ///
   /// `}` EMPTY_DICT, `)` EMPTY_TUPLE, `(` MARK, `s` SETITEM, `t` TUPLE, `R` REDUCE and so on.
-  mutating func op(_ characters: String) { bytes += Array(characters.utf8) }
+  package mutating func op(_ characters: String) { bytes += Array(characters.utf8) }
 
-  mutating func raw(_ operation: [UInt8]) { bytes += operation }
+  package mutating func raw(_ operation: [UInt8]) { bytes += operation }
 
-  mutating func text(_ text: String) {
+  package mutating func text(_ text: String) {
     bytes += [0x58] + little(UInt32(text.utf8.count)) + Array(text.utf8)
   }
 
   /// BININT where it fits, LONG1 otherwise.
-  mutating func integer(_ value: Int) {
+  package mutating func integer(_ value: Int) {
     if let short = Int32(exactly: value) {
       bytes += [0x4a] + little(short)
     } else {
@@ -32,22 +32,22 @@ struct PickleBuilder {
     }
   }
 
-  mutating func global(_ module: String, _ name: String) {
+  package mutating func global(_ module: String, _ name: String) {
     bytes += Array("c\(module)\n\(name)\n".utf8)
   }
 
-  mutating func tuple(_ values: [Int]) {
+  package mutating func tuple(_ values: [Int]) {
     op("(")
     for value in values { integer(value) }
     op("t")
   }
 
-  mutating func put(_ index: Int) { bytes += [0x72] + little(UInt32(index)) }
+  package mutating func put(_ index: Int) { bytes += [0x72] + little(UInt32(index)) }
 
-  mutating func get(_ index: Int) { bytes += [0x6a] + little(UInt32(index)) }
+  package mutating func get(_ index: Int) { bytes += [0x6a] + little(UInt32(index)) }
 
   /// The persistent id of a storage, and its load.
-  mutating func storage(_ storage: TestStorage) {
+  package mutating func storage(_ storage: TorchStorage) {
     op("(")
     text("storage")
     global(storage.module, storage.type)
@@ -57,7 +57,7 @@ struct PickleBuilder {
     op("tQ")
   }
 
-  mutating func tensor(_ tensor: TestTensor) {
+  package mutating func tensor(_ tensor: TorchTensor) {
     global("torch._utils", tensor.function)
     op("(")
     storage(tensor.storage)
@@ -75,7 +75,7 @@ struct PickleBuilder {
   }
 
   /// A parameter around a tensor, as `nn.Parameter` is saved.
-  mutating func parameter(_ value: TestTensor) {
+  package mutating func parameter(_ value: TorchTensor) {
     global("torch._utils", "_rebuild_parameter")
     op("(")
     tensor(value)

@@ -1,17 +1,17 @@
-import CHDF5
-import HDF5
-import Testing
+package import CHDF5
+internal import HDF5
+internal import Testing
 
 #if canImport(Darwin)
-  import Darwin
+  internal import Darwin
 #elseif canImport(Glibc)
-  import Glibc
+  internal import Glibc
 #elseif canImport(Musl)
-  import Musl
+  internal import Musl
 #endif
 
 /// The library itself, to write what the package does not write.
-enum RawLibrary {
+package enum RawLibrary {
   nonisolated(unsafe) private static let table: UnsafeMutablePointer<CHDF5Library>? = {
     let table = UnsafeMutablePointer<CHDF5Library>.allocate(capacity: 1)
     var text = [CChar](repeating: 0, count: 256)
@@ -19,26 +19,48 @@ enum RawLibrary {
   }()
 
   /// The functions in the package's table.
-  static func api() throws -> CHDF5Library { try #require(table).pointee }
+  package static func api() throws -> CHDF5Library { try #require(table).pointee }
 
   /// A function that is not in the package's table.
-  static func function<Function>(_ name: String, as: Function.Type) throws -> Function {
+  package static func function<Function>(_ name: String, as: Function.Type) throws -> Function {
+    unsafeBitCast(try symbol(name), to: Function.self)
+  }
+
+  /// The value of a variable that is not in the package's table.
+  package static func variable<Value>(_ name: String, as: Value.Type) throws -> Value {
+    try symbol(name).load(as: Value.self)
+  }
+
+  private static func symbol(_ name: String) throws -> UnsafeMutableRawPointer {
     _ = try api()
     for library in ["libhdf5_serial.so.103", "libhdf5_serial.so", "libhdf5.so", "libhdf5.dylib"] {
       if let handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD), let symbol = dlsym(handle, name) {
-        return unsafeBitCast(symbol, to: Function.self)
+        return symbol
       }
     }
     throw Missing(name: name)
   }
 
-  struct Missing: Error { let name: String }
+  package struct Missing: Error { let name: String }
 
   /// Creates a file with the structures of the newest version the library knows, or 1.8's.
-  static func create(_ path: String, newest: Bool, _ body: (CHDF5Library, hid_t) throws -> Void)
+  package static func create(
+    _ path: String, newest: Bool, _ body: (CHDF5Library, hid_t) throws -> Void
+  )
     throws
   {
     try HDF5Library.exclusively { try createAlone(path, newest: newest, body) }
+  }
+
+  /// Opens a file to change it.
+  package static func change(_ path: String, _ body: (CHDF5Library, hid_t) throws -> Void) throws {
+    try HDF5Library.exclusively {
+      let api = try api()
+      let file = api.H5Fopen(path, 1, 0)
+      try #require(file >= 0)
+      defer { _ = api.H5Fclose(file) }
+      try body(api, file)
+    }
   }
 
   private static func createAlone(
@@ -62,7 +84,7 @@ enum RawLibrary {
   }
 
   /// Creates a float32 dataset, its property list changed by `prepare`, and writes its elements.
-  static func dataset(
+  package static func dataset(
     _ api: CHDF5Library, _ file: hid_t, _ name: String, shape: [Int], maximum: [Int?]? = nil,
     chunk: [Int]?, _ values: [Float]?, prepare: (hid_t) throws -> Void = { _ in }
   ) throws {

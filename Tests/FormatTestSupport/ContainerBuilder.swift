@@ -1,22 +1,22 @@
-import ByteIO
-import Tensors
+internal import ByteIO
+internal import Tensors
 
 /// Containers as tests describe them, right or wrong, byte by byte from the Spec and without the
 /// code under test.
-struct ContainerBuilder {
-  struct Chunk {
-    var type: String
-    var compression: UInt8 = 0
-    var shuffle: UInt8 = 1
-    var stored: [UInt8]
+package struct ContainerBuilder {
+  package struct Chunk {
+    package var type: String
+    package var compression: UInt8 = 0
+    package var shuffle: UInt8 = 1
+    package var stored: [UInt8]
     /// The raw length, where it is not the stored one.
-    var raw: Int?
+    package var raw: Int?
     /// The checksum, where it is to be another than the right one.
-    var checksum: UInt32?
+    package var checksum: UInt32?
     /// What follows the stored bytes instead of zeros.
-    var padding: [UInt8]?
+    package var padding: [UInt8]?
 
-    init(
+    package init(
       _ type: String, _ stored: [UInt8], compression: UInt8 = 0, shuffle: UInt8 = 1,
       raw: Int? = nil, checksum: UInt32? = nil, padding: [UInt8]? = nil
     ) {
@@ -30,19 +30,19 @@ struct ContainerBuilder {
     }
   }
 
-  struct Tensor {
-    var name: [UInt8]
-    var dtype: UInt8
-    var shape: [UInt64]
-    var raw: [UInt8]
-    var chunks: [Chunk]
-    var firstChunk: UInt32?
-    var chunkCount: UInt32?
-    var checksum: UInt32?
-    var digest: [UInt8]?
+  package struct Tensor {
+    package var name: [UInt8]
+    package var dtype: UInt8
+    package var shape: [UInt64]
+    package var raw: [UInt8]
+    package var chunks: [Chunk]
+    package var firstChunk: UInt32?
+    package var chunkCount: UInt32?
+    package var checksum: UInt32?
+    package var digest: [UInt8]?
 
     /// A tensor in one uncompressed chunk.
-    init(
+    package init(
       _ name: String, dtype: UInt8 = 2, shape: [UInt64], raw: [UInt8], chunks: [Chunk]? = nil
     ) {
       self.name = Array(name.utf8)
@@ -53,23 +53,25 @@ struct ContainerBuilder {
     }
   }
 
-  var description = Array(#"{"format":"reslora-adapter"}"#.utf8)
-  var tensors: [Tensor] = []
-  var ancillary: [Chunk] = []
-  var identity: [UInt8]?
+  package var description = Array(#"{"format":"reslora-adapter"}"#.utf8)
+  package var tensors: [Tensor] = []
+  package var ancillary: [Chunk] = []
+  package var identity: [UInt8]?
   /// Changes the raw bytes of the table before it gets its checksum.
-  var editTable: (inout [UInt8]) -> Void = { _ in }
+  package var editTable: (inout [UInt8]) -> Void = { _ in }
   /// Changes the chunks before they are laid out.
-  var editChunks: (inout [Chunk]) -> Void = { _ in }
+  package var editChunks: (inout [Chunk]) -> Void = { _ in }
   /// Changes the directory before it gets its checksum.
-  var editDirectory: (inout [UInt8]) -> Void = { _ in }
+  package var editDirectory: (inout [UInt8]) -> Void = { _ in }
   /// Changes the header before it gets its checksum.
-  var editHeader: (inout [UInt8]) -> Void = { _ in }
+  package var editHeader: (inout [UInt8]) -> Void = { _ in }
   /// Changes the file last.
-  var editFile: (inout [UInt8]) -> Void = { _ in }
+  package var editFile: (inout [UInt8]) -> Void = { _ in }
+
+  package init() {}
 
   /// Container §1.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var chunks = [Chunk("ADPT", description)] + tensors.flatMap(\.chunks)
     chunks += [Chunk("TENS", table)] + ancillary
     editChunks(&chunks)
@@ -98,7 +100,7 @@ struct ContainerBuilder {
   }
 
   /// Container §4.4.
-  var table: [UInt8] {
+  package var table: [UInt8] {
     var bytes = Self.number(tensors.count, 4) + [0, 0, 0, 0] + (identity ?? rightIdentity)
     var first = 0
     for tensor in tensors {
@@ -117,7 +119,7 @@ struct ContainerBuilder {
   }
 
   /// Container §4.6.
-  var rightIdentity: [UInt8] {
+  package var rightIdentity: [UInt8] {
     var text: [UInt8] = []
     for tensor in tensors.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
       text += Self.number(tensor.name.count, 2) + [tensor.dtype, UInt8(tensor.shape.count)]
@@ -127,15 +129,27 @@ struct ContainerBuilder {
     return Self.sha256(text)
   }
 
+  // MARK: Examples
+
+  /// A container of two small tensors: `a`, F32 [2, 2], and `b`, BF16 [3].
+  package static var small: ContainerBuilder {
+    var builder = ContainerBuilder()
+    builder.tensors = [
+      Tensor("a", shape: [2, 2], raw: (0..<16).map { UInt8($0) }),
+      Tensor("b", dtype: 4, shape: [3], raw: [0x80, 0x3F, 0, 0xC0, 1, 2]),
+    ]
+    return builder
+  }
+
   // MARK: Parts
 
   /// A number in `count` bytes, lowest first.
-  static func number(_ value: Int, _ count: Int) -> [UInt8] {
+  package static func number(_ value: Int, _ count: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
   }
 
   /// CRC-32, a table of its own.
-  static func crc(_ bytes: [UInt8]) -> UInt32 {
+  package static func crc(_ bytes: [UInt8]) -> UInt32 {
     ~bytes.reduce(~UInt32(0)) { crc, byte in crc >> 8 ^ table[Int(UInt8(crc & 0xFF) ^ byte)] }
   }
 
@@ -145,12 +159,12 @@ struct ContainerBuilder {
     }
   }
 
-  static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+  package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
     bytes.withUnsafeBytes { SHA256Digest.bytes(of: $0) }
   }
 
   /// Container §3.3.
-  static func shuffled(_ bytes: [UInt8], width: Int) -> [UInt8] {
+  package static func shuffled(_ bytes: [UInt8], width: Int) -> [UInt8] {
     let count = bytes.count / width
     var result = bytes
     for index in bytes.indices { result[index % width * count + index / width] = bytes[index] }

@@ -1,50 +1,52 @@
-import ByteIO
-import CZlib
+internal import ByteIO
+internal import CZlib
 
 /// Writes zip archives, right ones by default; every field can be made wrong.
-struct ZipBuilder {
+package struct ZipBuilder {
   /// What one of an entry's two headers says.
-  struct Header {
-    var name: [UInt8]
-    var flags: UInt16
-    var method: UInt16
-    var checksum: UInt32
-    var compressedSize: UInt64
-    var size: UInt64
-    var extra: [UInt8] = []
-    var disk: UInt16 = 0
+  package struct Header {
+    package var name: [UInt8]
+    package var flags: UInt16
+    package var method: UInt16
+    package var checksum: UInt32
+    package var compressedSize: UInt64
+    package var size: UInt64
+    package var extra: [UInt8] = []
+    package var disk: UInt16 = 0
     /// Puts sizes and position into a 64-bit extra field.
-    var is64 = false
+    package var is64 = false
   }
 
-  struct Entry {
-    var local: Header
-    var central: Header
-    var data: [UInt8]
+  package struct Entry {
+    package var local: Header
+    package var central: Header
+    package var data: [UInt8]
     /// The position that the directory gives; nil for the true one.
-    var offset: UInt64?
-    var localSignature: UInt32 = 0x0403_4b50
+    package var offset: UInt64?
+    package var localSignature: UInt32 = 0x0403_4b50
   }
 
   /// The record at the end, and its 64-bit form where `is64`; nil fields are filled in.
-  struct End {
-    var is64 = false
-    var hasPlaceholders = false
-    var disk: UInt16 = 0
-    var count: UInt64?
-    var count64: UInt64?
-    var size: UInt64?
-    var offset: UInt64?
-    var disks: UInt32 = 1
-    var record64Offset: UInt64?
-    var comment: [UInt8] = []
+  package struct End {
+    package var is64 = false
+    package var hasPlaceholders = false
+    package var disk: UInt16 = 0
+    package var count: UInt64?
+    package var count64: UInt64?
+    package var size: UInt64?
+    package var offset: UInt64?
+    package var disks: UInt32 = 1
+    package var record64Offset: UInt64?
+    package var comment: [UInt8] = []
   }
 
-  var entries: [Entry] = []
-  var end = End()
+  package var entries: [Entry] = []
+  package var end = End()
+
+  package init() {}
 
   /// Adds an entry as PyTorch writes it: stored, its sizes after the data.
-  mutating func add(_ name: String, _ content: [UInt8]) {
+  package mutating func add(_ name: String, _ content: [UInt8]) {
     var header = ZipBuilder.header(name, content, method: 0, data: content)
     header.flags = 0x0808
     var local = header
@@ -55,14 +57,14 @@ struct ZipBuilder {
   }
 
   /// Adds a compressed entry as Python's `zipfile` writes it: sizes before the data.
-  mutating func addDeflated(_ name: String, _ content: [UInt8]) {
+  package mutating func addDeflated(_ name: String, _ content: [UInt8]) {
     let data = ZipBuilder.deflate(content)
     let header = ZipBuilder.header(name, content, method: 8, data: data)
     entries.append(Entry(local: header, central: header, data: data))
   }
 
   /// Adds a stored entry with its sizes before the data.
-  mutating func addPlain(_ name: String, _ content: [UInt8]) {
+  package mutating func addPlain(_ name: String, _ content: [UInt8]) {
     let header = ZipBuilder.header(name, content, method: 0, data: content)
     entries.append(Entry(local: header, central: header, data: content))
   }
@@ -76,7 +78,7 @@ struct ZipBuilder {
   }
 
   /// The archive.
-  func build() -> [UInt8] {
+  package func build() -> [UInt8] {
     var body: [UInt8] = []
     var directory: [UInt8] = []
     for entry in entries {
@@ -139,14 +141,14 @@ struct ZipBuilder {
   }
 
   /// The CRC-32 of a content.
-  static func checksum(_ content: [UInt8]) -> UInt32 {
+  package static func checksum(_ content: [UInt8]) -> UInt32 {
     var checksum = CRC32()
     content.withUnsafeBytes { checksum.update($0) }
     return checksum.value
   }
 
   /// Raw deflate data: zlib's without its two bytes of header and four of checksum.
-  static func deflate(_ content: [UInt8]) -> [UInt8] {
+  package static func deflate(_ content: [UInt8]) -> [UInt8] {
     var size = compressBound(uLong(content.count))
     var data = [UInt8](repeating: 0, count: Int(size))
     let status = compress2(&data, &size, content, uLong(content.count), 9)
@@ -156,7 +158,7 @@ struct ZipBuilder {
 }
 
 /// The bytes of integers, little-endian, one after the other.
-func little<each Value: FixedWidthInteger>(_ values: repeat each Value) -> [UInt8] {
+package func little<each Value: FixedWidthInteger>(_ values: repeat each Value) -> [UInt8] {
   var bytes: [UInt8] = []
   func append(_ value: some FixedWidthInteger) {
     withUnsafeBytes(of: value.littleEndian) { bytes += $0 }

@@ -1,0 +1,78 @@
+import ArgumentParser
+import ByteIO
+
+/// What a file may make a reader take in: for the rare file that needs more than the defaults.
+struct LimitOptions: ParsableArguments {
+  @Option(
+    name: .customLong("max-header"),
+    help: ArgumentHelp(
+      "Largest safetensors header or JSON file (default: 100MB).", valueName: "size"))
+  var header: ByteSize?
+
+  @Option(
+    name: .customLong("max-metadata"),
+    help: ArgumentHelp(
+      "Largest metadata of a safetensors file (default: 16MiB).", valueName: "size"))
+  var metadata: ByteSize?
+
+  @Option(
+    name: .customLong("max-tensors"),
+    help: ArgumentHelp("Most tensors in one file (default: 1000000).", valueName: "n"))
+  var tensors: Int?
+
+  @Option(
+    name: .customLong("max-zip-entries"),
+    help: ArgumentHelp("Most entries of a PyTorch file (default: 10000).", valueName: "n"))
+  var zipEntries: Int?
+
+  @Option(
+    name: .customLong("max-pickle"),
+    help: ArgumentHelp(
+      "Largest pickle; what it may do grows with it (default: 64MiB).", valueName: "size"))
+  var pickle: ByteSize?
+
+  @Option(
+    name: .customLong("max-inflated"),
+    help: ArgumentHelp(
+      "Most bytes that compressed storages of a PyTorch file take in memory (default: 4GiB).",
+      valueName: "size"))
+  var inflated: ByteSize?
+
+  @Option(
+    name: .customLong("hdf5-time"),
+    help: ArgumentHelp("Seconds to wait for the HDF5 library (default: 30).", valueName: "seconds"))
+  var listingSeconds: Int?
+
+  @Option(
+    name: .customLong("hdf5-memory"),
+    help: ArgumentHelp("Memory that the HDF5 library may take (default: 1GiB).", valueName: "size"))
+  var listingMemory: ByteSize?
+
+  func validate() throws {
+    let counts = [
+      ("max-tensors", tensors), ("max-zip-entries", zipEntries), ("hdf5-time", listingSeconds),
+    ]
+    for (name, count) in counts {
+      if let count, !(1...1_000_000_000).contains(count) {
+        throw ValidationError("--\(name) must be 1 or more, and 1000000000 at most")
+      }
+    }
+    if let listingMemory, listingMemory.bytes < 64 << 20 {
+      throw ValidationError("--hdf5-memory must be 64MiB or more, which the library takes itself")
+    }
+  }
+
+  /// The defaults with what was asked for.
+  var limits: ReadingLimits {
+    var limits = ReadingLimits()
+    if let header { limits.headerBytes = header.bytes }
+    if let metadata { limits.metadataBytes = metadata.bytes }
+    if let tensors { limits.tensors = tensors }
+    if let zipEntries { limits.zipEntries = zipEntries }
+    if let pickle { limits.pickleBytes = pickle.bytes }
+    if let inflated { limits.inflatedBytes = inflated.bytes }
+    if let listingSeconds { limits.listingSeconds = listingSeconds }
+    if let listingMemory { limits.listingBytes = listingMemory.bytes }
+    return limits
+  }
+}
