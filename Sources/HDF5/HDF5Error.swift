@@ -121,7 +121,7 @@ extension HDF5Error.Reason: CustomStringConvertible {
     case .libraryUnusable(let text):
       "the installed HDF5 library can't be used: \(text.escapedForTerminal)"
     case .library(let operation, let text):
-      "the HDF5 library can't \(operation): \(text.escapedForTerminal)"
+      "the HDF5 library can't \(operation.escapedForTerminal): \(text.escapedForTerminal)"
     case .writing(let operation, let text):
       "can't \(operation): \(text.escapedForTerminal)"
     case .workerCrashed(let signal):
@@ -143,7 +143,8 @@ extension HDF5Error.Reason: CustomStringConvertible {
       "the process that reads HDF5 files sent nonsense: \(text.escapedForTerminal)"
     case .notHDF5:
       "not an HDF5 file: it does not begin with the signature of HDF5"
-    case .tooMany(let what, let limit): "too many \(what) (expected at most \(limit))"
+    case .tooMany(let what, let limit):
+      "too many \(what.escapedForTerminal) (expected at most \(limit))"
     case .unsupported(let what): "is not supported: \(what.escapedForTerminal)"
     case .wrongKind(let found, let expected):
       "is of the wrong kind (found \(found.escapedForTerminal), expected \(expected))"

@@ -48,7 +48,11 @@ LIMITS = {
 def build():
     """Builds the program, sanitizers included."""
     command = ["swift", "build", "-c", "release", "--scratch-path", str(BUILD)]
-    command += ["--sanitize", "address", "--sanitize", "fuzzer"]
+    # Not --sanitize twice: Swift heeds the last of two alone, and SwiftPM gives them in any order.
+    command += ["-Xswiftc", "-sanitize=fuzzer,address"]
+    command += ["-Xcc", "-fsanitize=address", "-Xcc", "-fsanitize=fuzzer-no-link"]
+    # Of two mains, libFuzzer's and the program's.
+    command += ["-Xlinker", "--allow-multiple-definition"]
     # Readers that no other module sees are fuzzed, too.
     command += ["-Xswiftc", "-enable-testing", "--product", "fuzzing"]
     result = subprocess.run(

@@ -115,6 +115,27 @@ import Testing
     #expect(reason(.isolated(executable: script)) == .workerMessage(expected))
   }
 
+  @Test(
+    "what it names can't steer a terminal",
+    arguments: [
+      (
+        #"RLH5LST1\001\000\001\002a\033\007\125"#, .tooMany(what: "a\u{1b}", limit: 7),
+        #"too many a\u{1b} (expected at most 7)"#
+      ),
+      (
+        #"RLH5LST1\001\000\000\001\n\001\r\125"#, .library(operation: "\n", text: "\r"),
+        #"the HDF5 library can't \u{a}: \u{d}"#
+      ),
+    ] as [(String, HDF5Error.Reason, String)])
+  func escaping(_ content: String, _ expected: HDF5Error.Reason, _ words: String) throws {
+    let script = try folder.write(
+      Array("#!/bin/sh\nprintf '\(content)'\n".utf8), to: "fake")
+    try #require(chmod(script, 0o755) == 0)
+    let found = reason(.isolated(executable: script))
+    #expect(found == expected)
+    #expect(found?.description == words)
+  }
+
   @Test("more than anyone sends is not taken")
   func flood() throws {
     let script = try folder.write(Array("#!/bin/sh\nexec cat /dev/zero\n".utf8), to: "fake")

@@ -1,26 +1,26 @@
+import CFuzzer
 import Glibc
 
-// libFuzzer brings the program's main, which calls these two. The program runs the target that
-// FUZZ_TARGET names; or, given the name of a format alone, says what the reader makes of each file
-// named on standard input.
-
-/// What libFuzzer calls first.
-@_cdecl("LLVMFuzzerInitialize")
-public func initializeFuzzing(
-  _ count: UnsafeMutablePointer<CInt>,
-  _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>
+/// The program's main, by the name under which SwiftPM links it: -sanitize=fuzzer, which also makes
+/// every module a library, leaves no other way to have one.
+///
+/// Runs the target that FUZZ_TARGET names; or, given the name of a format alone, says what the
+/// reader makes of each file named on standard input.
+@_cdecl("fuzzing_main")
+public func fuzzingMain(
+  _ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> CInt {
-  if count.pointee == 2, let word = arguments.pointee[1],
-    let batch = Batch(rawValue: String(cString: word))
-  {
+  if count == 2, let word = arguments?[1], let batch = Batch(rawValue: String(cString: word)) {
     batch.run()
-    exit(0)
+    return 0
   }
   guard FuzzTargets.chosen != nil else {
     print("FUZZ_TARGET must be one of: \(FuzzTargets.all.map { $0.name }.joined(separator: " "))")
-    exit(2)
+    return 2
   }
-  return 0
+  var count = count
+  var arguments = arguments
+  return LLVMFuzzerRunDriver(&count, &arguments, testOneInput)
 }
 
 /// What libFuzzer calls with every input.

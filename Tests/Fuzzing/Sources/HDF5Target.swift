@@ -123,6 +123,7 @@ enum HDF5Target: FuzzTarget {
     }
     // A change inside a structure, so that nothing after it moves.
     let structure = structures[mutator.number(below: structures.count)]
+    guard structure.end - structure.start > 4 else { return nil }
     let place = structure.start + 4 + mutator.number(below: structure.end - structure.start - 4)
     let count = min(structure.end - place, 1 + mutator.number(below: 12))
     let piece = mutator.bytes(Array(file[place..<(place + count)]), capacity: count)
