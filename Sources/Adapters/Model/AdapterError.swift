@@ -53,6 +53,8 @@ public enum AdapterError: DiagnosableError, Equatable {
   case stackedPairs(format: String, block: TensorName, found: Int)
   /// The source says nothing about something the adapter needs.
   case unstated(source: String, what: String, advice: String)
+  /// Less memory may be used than a factor takes.
+  case noRoom(source: String, tensor: TensorName, needed: Int)
   /// One of the above that names no file, in the adapter that was read from one.
   indirect case inAdapter(source: String, AdapterError)
 
@@ -60,6 +62,7 @@ public enum AdapterError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .notPlain, .stackedPairs: .usage
+    case .noRoom: .resource
     case .inAdapter(_, let error): error.failureKind
     default: .badData
     }
@@ -135,6 +138,9 @@ public enum AdapterError: DiagnosableError, Equatable {
         + "'merge --method none' joins those of a plain LoRA"
     case .unstated(let source, let what, let advice):
       "\(source.escapedForTerminal): says nothing of the \(what); \(advice)"
+    case .noRoom(let source, let tensor, let needed):
+      "\(source.escapedForTerminal): tensor '\(tensor)': more memory than this process may use "
+        + "(needed \(needed) bytes); raise its limit"
     case .inAdapter(let source, let error): "\(source.escapedForTerminal): \(error)"
     }
   }

@@ -1,3 +1,4 @@
+internal import ByteIO
 public import Tensors
 
 /// One factor of a block, A or B, still in its source: one tensor, or several that are joined
@@ -69,10 +70,14 @@ public struct Factor: Sendable {
   /// Reads the matrix.
   ///
   /// - Throws: errors of the source; `AdapterError.nonFinite` for a NaN or an infinity unless
-  ///   `allowingNonFinite`.
+  ///   `allowingNonFinite`; `AdapterError.noRoom` where the process may not use so much memory.
   public func load(allowingNonFinite: Bool = false) throws -> Matrix {
     let matrices = try pieces.map { piece in
       let info = piece.info
+      let needed = info.elementCount * 8 + info.byteCount
+      guard Parallel.hasRoom(forBytes: needed) else {
+        throw AdapterError.noRoom(source: piece.source.label, tensor: info.name, needed: needed)
+      }
       let values = try piece.source.float64(of: piece.index)
       if !allowingNonFinite, let value = values.first(where: { !$0.isFinite }) {
         throw AdapterError.nonFinite(source: piece.source.label, tensor: info.name, found: value)

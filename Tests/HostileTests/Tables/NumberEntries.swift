@@ -1,5 +1,6 @@
 import ByteIO
 import Foundation
+import FormatTestSupport
 import HDF5
 import LoRATestSupport
 import Safetensors
@@ -9,7 +10,35 @@ import Testing
 
 /// Numbers that are none: refused where they would enter a result, unless `--allow-nonfinite`.
 enum NumberEntries {
-  static let all = factors + weights + windows + activations + overflow
+  static let all =
+    factors + weights + windows + activations + overflow
+    + (Confined.isLimited ? [large] : [])
+
+  // MARK: Memory
+
+  /// A factor within every limit, of zeros that no disk holds, that takes three times the memory there is.
+  private static let large: HostileCase = {
+    let size = 512 << 20
+    let header =
+      "{\(TestHeader.entry("\(prefix)A.weight", shape: "[1,\(size / 4)]", offsets: "[0,\(size)]")),"
+      + "\(TestHeader.entry("\(prefix)B.weight", shape: "[1,1]", offsets: "[\(size),\(size + 4)]"))}"
+    let line =
+      "x/adapter_model.safetensors: tensor '\(prefix)A.weight': more memory than this process may use "
+      + "(needed \(3 * size) bytes); raise its limit"
+    return HostileCase(
+      nil, "a factor larger than memory", [.refused("merge x --rank 1 -o out", line, status: 4)]
+    ) { folder in
+      _ = folder.folder("x")
+      try folder.write(
+        text: #"{"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["q"]}"#,
+        to: "x/adapter_config.json")
+      let file = TestHeader.file(header)
+      let path = try folder.write(file, to: "x/adapter_model.safetensors")
+      try FileSystem.truncate(path, to: file.count + size + 4)
+    }
+  }()
+
+  private static let prefix = "base_model.model.l.0.q.lora_"
 
   // MARK: A and B
 

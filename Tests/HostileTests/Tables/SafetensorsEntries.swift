@@ -161,7 +161,9 @@ enum SafetensorsEntries {
       27, "more tensors than anyone has, under the cap",
       [
         HostileRun.refused(
-          ["inspect", name], "\(name): tensor 'lfls': too many tensors (expected at most 1000000)"
+          ["inspect", name],
+          "\(name): tensor 'lfls': too many tensors (expected at most 1000000); "
+            + "--max-tensors accepts more"
         ).within(memory: 1 << 30)
       ]
     ) { try FileSystem.write(manyTensors(), to: $0.file(name)) }

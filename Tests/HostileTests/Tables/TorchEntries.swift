@@ -120,7 +120,8 @@ enum TorchEntries {
       $0.raw([UInt8](repeating: 0x28, count: 1_000_000))
     },
     pickle(
-      60, "a million MARKs and one", "pickle has too many stack entries (expected at most 1000000)"
+      60, "a million MARKs and one",
+      "pickle has too many stack entries (expected at most 1000000); a larger --max-pickle accepts more"
     ) {
       $0.raw([UInt8](repeating: 0x28, count: 1_000_001))
     },
