@@ -37,12 +37,12 @@ extension UnsafeMutableRawBufferPointer {
 @safe package struct SharedSource<Element>: @unchecked Sendable {
   package let start: UnsafePointer<Element>
 
-  package init(_ start: UnsafePointer<Element>) { unsafe self.start = unsafe start }
+  package init(_ start: UnsafePointer<Element>) { unsafe self.start = start }
 }
 
 /// Where tasks write at the same time, each its own elements.
 @safe package struct SharedTarget<Element>: @unchecked Sendable {
   package let start: UnsafeMutablePointer<Element>
 
-  package init(_ start: UnsafeMutablePointer<Element>) { unsafe self.start = unsafe start }
+  package init(_ start: UnsafeMutablePointer<Element>) { unsafe self.start = start }
 }

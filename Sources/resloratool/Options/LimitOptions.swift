@@ -3,49 +3,60 @@ import ByteIO
 
 /// What a file may make a reader take in: for the rare file that needs more than the defaults.
 struct LimitOptions: ParsableArguments {
+  private static let defaults = ReadingLimits()
+
   @Option(
     name: .customLong("max-header"),
     help: ArgumentHelp(
-      "Largest safetensors header or JSON file (default: 100MB).", valueName: "size"))
+      "Largest safetensors header or JSON file (default: \(Self.defaults.headerBytes / 1_000_000)MB).",
+      valueName: "size"))
   var header: ByteSize?
 
   @Option(
     name: .customLong("max-metadata"),
     help: ArgumentHelp(
-      "Largest metadata of a safetensors file (default: 16MiB).", valueName: "size"))
+      "Largest metadata of a safetensors file (default: \(Self.defaults.metadataBytes >> 20)MiB).",
+      valueName: "size"))
   var metadata: ByteSize?
 
   @Option(
     name: .customLong("max-tensors"),
-    help: ArgumentHelp("Most tensors in one file (default: 1000000).", valueName: "n"))
+    help: ArgumentHelp(
+      "Most tensors in one file (default: \(Self.defaults.tensors)).", valueName: "n"))
   var tensors: Int?
 
   @Option(
     name: .customLong("max-zip-entries"),
-    help: ArgumentHelp("Most entries of a PyTorch file (default: 10000).", valueName: "n"))
+    help: ArgumentHelp(
+      "Most entries of a PyTorch file (default: \(Self.defaults.zipEntries)).", valueName: "n"))
   var zipEntries: Int?
 
   @Option(
     name: .customLong("max-pickle"),
     help: ArgumentHelp(
-      "Largest pickle; what it may do grows with it (default: 64MiB).", valueName: "size"))
+      "Largest pickle; what it may do grows with it (default: \(Self.defaults.pickleBytes >> 20)MiB).",
+      valueName: "size"))
   var pickle: ByteSize?
 
   @Option(
     name: .customLong("max-inflated"),
     help: ArgumentHelp(
-      "Most bytes that compressed storages of a PyTorch file take in memory (default: 4GiB).",
+      "Most bytes that compressed storages of a PyTorch file take in memory (default: \(Self.defaults.inflatedBytes >> 30)GiB).",
       valueName: "size"))
   var inflated: ByteSize?
 
   @Option(
     name: .customLong("hdf5-time"),
-    help: ArgumentHelp("Seconds to wait for the HDF5 library (default: 30).", valueName: "seconds"))
+    help: ArgumentHelp(
+      "Seconds to wait for the HDF5 library (default: \(Self.defaults.listingSeconds)).",
+      valueName: "seconds"))
   var listingSeconds: Int?
 
   @Option(
     name: .customLong("hdf5-memory"),
-    help: ArgumentHelp("Memory that the HDF5 library may take (default: 1GiB).", valueName: "size"))
+    help: ArgumentHelp(
+      "Memory that the HDF5 library may take (default: \(Self.defaults.listingBytes >> 30)GiB).",
+      valueName: "size"))
   var listingMemory: ByteSize?
 
   func validate() throws {
@@ -64,7 +75,7 @@ struct LimitOptions: ParsableArguments {
 
   /// The defaults with what was asked for.
   var limits: ReadingLimits {
-    var limits = ReadingLimits()
+    var limits = Self.defaults
     if let header { limits.headerBytes = header.bytes }
     if let metadata { limits.metadataBytes = metadata.bytes }
     if let tensors { limits.tensors = tensors }
