@@ -36,7 +36,10 @@ final class Finisher: Sendable {
     try finish()
     work.set(body)
     if Parallel.hasRoom(forThreads: 1) {
-      queue.async { [work] in work.run() }
+      let limits = ReadingLimits.current
+      queue.async { [work] in
+        ReadingLimits.$current.withValue(limits, operation: work.run)
+      }
     } else {
       work.run()
     }
