@@ -219,11 +219,14 @@ public final class OutputFolder: Sendable {
 
   /// Removes a folder and the files in it, or a link; a folder inside it stops the removal.
   private static func removeFlat(_ folder: String) {
-    guard let status = try? SystemCalls.status(path: folder, followingLinks: false) else { return }
-    guard status.isFolder else { return SystemCalls.remove(folder) }
-    for name in (try? SystemCalls.entries(of: folder)) ?? [] {
-      SystemCalls.remove(Paths.join(folder, name))
+    switch SystemCalls.removeFolder(folder) {
+    case .done, .failed: return
+    case .isNoFolder: SystemCalls.remove(folder)
+    case .hasEntries:
+      for name in (try? SystemCalls.entries(of: folder)) ?? [] {
+        SystemCalls.remove(Paths.join(folder, name))
+      }
+      SystemCalls.removeFolder(folder)
     }
-    SystemCalls.removeFolder(folder)
   }
 }

@@ -268,8 +268,27 @@ enum SystemCalls {
     if unsafe mkdir(path, 0o777) != 0 { throw .current("create folder", reportedPath) }
   }
 
-  static func removeFolder(_ path: String) {
-    _ = unsafe rmdir(path)
+  /// How far the removal of a folder came.
+  enum FolderRemoval {
+    /// The folder is gone.
+    case done
+    /// There are files in it.
+    case hasEntries
+    /// The path is none of a folder.
+    case isNoFolder
+    /// The system did not let it go, or it was gone before.
+    case failed
+  }
+
+  /// Removes a folder that is in the way, if it is empty.
+  @discardableResult
+  static func removeFolder(_ path: String) -> FolderRemoval {
+    if unsafe rmdir(path) == 0 { return .done }
+    switch errno {
+    case ENOTEMPTY, EEXIST: return .hasEntries
+    case ENOTDIR: return .isNoFolder
+    default: return .failed
+    }
   }
 
   /// Names in a folder without `.` and `..`, sorted by bytes.
