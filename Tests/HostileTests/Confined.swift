@@ -7,17 +7,6 @@ enum Confined {
   /// Far more than any run takes, also on a busy machine.
   static let seconds = 120.0
 
-  /// Whether memory is limited: macOS can't, and sanitizers reserve terabytes of address space.
-  static let isLimited: Bool = {
-    #if os(Linux)
-      !["ASAN_OPTIONS", "TSAN_OPTIONS"].contains {
-        ProcessInfo.processInfo.environment[$0] != nil
-      }
-    #else
-      false
-    #endif
-  }()
-
   /// Runs the tool; a run that does not end by itself is killed, and then counts as a signal.
   static func run(_ run: HostileRun, in folder: String) throws -> Program.Outcome {
     let program = try Program(
@@ -40,6 +29,6 @@ enum Confined {
   }
 
   private static func limit(_ memory: Int) -> String {
-    isLimited ? "ulimit -S -v \(memory >> 10); " : ""
+    MemoryLimits.arePossible ? "ulimit -S -v \(memory >> 10); " : ""
   }
 }

@@ -113,10 +113,12 @@ struct WorkerProcess {
     return process
   }
 
-  /// What a worker gets of the environment: where libraries are, and that it is alone.
+  /// What a worker gets of the environment: where libraries are, what a sanitizer is asked, and that it
+  /// is alone.
   private static func environment() -> [String] {
     let names: [String] = [
       "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH",
+      "ASAN_OPTIONS", "TSAN_OPTIONS",
     ]
     let kept: [String] = names.compactMap { name in
       unsafe getenv(name).map { unsafe "\(name)=\(String(cString: $0))" }

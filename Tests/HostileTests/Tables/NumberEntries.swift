@@ -12,7 +12,7 @@ import Testing
 enum NumberEntries {
   static let all =
     factors + weights + windows + activations + overflow
-    + (Confined.isLimited ? [large] : [])
+    + (MemoryLimits.arePossible ? [large] : [])
 
   // MARK: Memory
 
