@@ -50,7 +50,7 @@ let package = Package(
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
         "Adapters", "Activations", "Contents", "LinearAlgebra", "Replaying", "Merging", "Folding",
-        "FoldJobs", "Comparing", "Reports",
+        "Planning", "FoldJobs", "Comparing", "Reports",
       ]
     ),
   ],
@@ -91,11 +91,12 @@ let package = Package(
     module(
       "Merging", ["Tensors", "ByteIO", "Adapters", "LinearAlgebra", "Activations", "Replaying"]),
     module("Folding", ["Tensors", "ByteIO", "Adapters", "CKernels"]),
+    module("Planning", ["Tensors", "ByteIO"]),
     module(
       "FoldJobs",
       [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Activations", "Merging",
-        "Folding",
+        "Folding", "Planning",
       ]),
     module("Comparing", ["Tensors", "ByteIO"]),
     module("Reports", ["Tensors", "ByteIO", "Adapters"]),
@@ -103,7 +104,8 @@ let package = Package(
       name: "resloratool",
       dependencies: [
         "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
-        "Contents", "Replaying", "Merging", "Folding", "FoldJobs", "Comparing", "Reports",
+        "Contents", "Replaying", "Merging", "Folding", "Planning", "FoldJobs", "Comparing",
+        "Reports",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: moduleSettings

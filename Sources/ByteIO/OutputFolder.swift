@@ -54,7 +54,7 @@ public final class OutputFolder: Sendable {
     let target = Paths.withoutTrailingSlashes(path)
     TemporaryName.removeAbandoned(besides: target)
     (temporary, lockDescriptor) = try TemporaryName.create(
-      for: target, removing: SystemCalls.removeFolder
+      for: target, removing: { SystemCalls.removeFolder($0) }
     ) {
       try SystemCalls.makeFolder($0.path, reportedPath: target)
       return try OutputFolder.open($0, isNew: true, reportedPath: target)
@@ -63,10 +63,14 @@ public final class OutputFolder: Sendable {
     self.replacing = replacing
   }
 
+  /// The path of the temporary folder of an unchanging name.
+  public static func temporaryPath(of path: String) -> String {
+    TemporaryName(unchangingFor: Paths.withoutTrailingSlashes(path)).path
+  }
+
   /// Whether the temporary folder of an unchanging name is there.
   public static func isBegun(path: String) throws -> Bool {
-    let temporary = TemporaryName(unchangingFor: Paths.withoutTrailingSlashes(path))
-    return try SystemCalls.status(path: temporary.path, followingLinks: false) != nil
+    try SystemCalls.status(path: temporaryPath(of: path), followingLinks: false) != nil
   }
 
   /// Creates the temporary folder of an unchanging name, or opens the one that an earlier run left.
@@ -111,7 +115,11 @@ public final class OutputFolder: Sendable {
     guard let descriptor = try open(temporary, isNew: isNew, reportedPath: target) else {
       return nil
     }
-    guard SystemCalls.lock(descriptor, sharing: sharing == .withOthers) else {
+    // A file system without locks on folders, some NFS, has none to respect.
+    let isTaken =
+      !SystemCalls.lock(descriptor, sharing: sharing == .withOthers)
+      && SystemCalls.meansLocked(SystemCalls.lastError)
+    if isTaken {
       SystemCalls.closeDescriptor(descriptor)
       throw FileError.inUse(path: target)
     }

@@ -95,6 +95,15 @@ package enum Paths {
     return String(path[..<end])
   }
 
+  /// Creates a folder, unless it is there.
+  package static func makeFolder(_ path: String) throws(SystemError) {
+    do {
+      try SystemCalls.makeFolder(path, reportedPath: path)
+    } catch {
+      guard try kind(of: path) == .folder else { throw error }
+    }
+  }
+
   /// Throws unless a folder is there in which files can be created.
   package static func requireWritableFolder(_ folder: String) throws(SystemError) {
     if let code = SystemCalls.whyNotWritable(folder) {

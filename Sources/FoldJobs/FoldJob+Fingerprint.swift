@@ -1,4 +1,4 @@
-internal import ByteIO
+public import ByteIO
 internal import Folding
 internal import Safetensors
 internal import Tensors
@@ -7,7 +7,7 @@ extension FoldJob {
   /// What the job reads, as it was when it was opened: of every base file name, size, time of change
   /// and the SHA-256 of its header; of every adapter file size and the SHA-256 of all of it
   /// (Folding §6.3), configs and what is stated of links included.
-  var inputs: JSONValue {
+  public var inputs: JSONValue {
     .members([
       "config": base.configDigest.map(JSONValue.string),
       "base": .array(
@@ -30,8 +30,22 @@ extension FoldJob {
     ])
   }
 
+  /// What of the inputs is not what it was.
+  public func change(since old: JSONValue) -> String? {
+    let new = inputs
+    if old.object?["config"] != new.object?["config"] { return "the base's config.json" }
+    let base = [old, new].map { $0.object?["base"]?.array ?? [] }
+    for (old, new) in zip(base[0], base[1]) where old != new {
+      let name = new.object?["name"]?.string ?? ""
+      return "the base's '\(name.escapedForTerminal)' (size, time or header)"
+    }
+    return base[0].count != base[1].count
+      ? "the number of the base's files"
+      : old.object?["adapters"] != new.object?["adapters"] ? "a file of an adapter" : nil
+  }
+
   /// A number that two jobs have in common only where they write the same bytes from the same files.
-  var fingerprint: String {
+  public var fingerprint: String {
     var request = request.absolute
     request.replacing = false
     let headers = layout.shards.map { shard in

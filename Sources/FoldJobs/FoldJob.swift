@@ -130,7 +130,7 @@ public struct FoldJob: Sendable {
       try writer.commit()
       return FoldJobResult(report: report, files: files, bytesWritten: byteCount, resumedShards: 0)
     }
-    let workspace = try FoldWorkspace(self, for: .alone, keeping: false)
+    let workspace = try FoldWorkspace(self)
     try workspace.checkSpace()
     var reports: [FoldReport] = []
     var (resumed, done) = (0, 0)
@@ -138,7 +138,7 @@ public struct FoldJob: Sendable {
     let finisher = Finisher()
     defer { finisher.wait() }
     for (number, shard) in layout.shards.enumerated() {
-      if undo == nil, let record = try workspace.finished(number) {
+      if undo == nil, let record = try workspace.results.finished(number) {
         reports.append(record.report)
         known.add(record.statistics)
         resumed += 1

@@ -6,12 +6,6 @@ public enum FoldJobError: DiagnosableError, Equatable {
   case nothingToMerge(adapter: String, kinds: [String])
   /// A plan of a fold that is fitted on captured inputs.
   case calibratedPlan
-  /// A task of a number that the job does not have.
-  case noTask(found: Int, count: Int)
-  /// Tasks of statistics that have not run, and a task that needs them.
-  case missingStatistics([Int])
-  /// Tasks that have not run, and the end of the job is asked for.
-  case missingTasks([Int])
   /// An undo file is asked for, and the fold can't be taken back to the byte.
   case noUndo(String)
   /// A fold in place that was interrupted is gone on with, and its undo file is not there.
@@ -20,26 +14,13 @@ public enum FoldJobError: DiagnosableError, Equatable {
   case undoExists(path: String)
   /// The fold can't be done in place.
   case notInPlace(String)
-  /// The end of a job is asked for a second time.
-  case finishedBefore(output: String)
-  /// A file that is no plan.
-  case notAPlan(path: String, problem: String)
-  /// What the plan reads is no longer what it was.
-  case changedSince(plan: String, what: String)
 
   /// What was asked for.
   public var failureKind: FailureKind {
     switch self {
-    case .nothingToMerge, .calibratedPlan, .noTask, .finishedBefore, .noUndo, .notInPlace,
-      .noUndoAnyMore, .undoExists:
+    case .nothingToMerge, .calibratedPlan, .noUndo, .notInPlace, .noUndoAnyMore, .undoExists:
       .usage
-    case .notAPlan, .changedSince: .badData
-    case .missingStatistics, .missingTasks: .checkFailed
     }
-  }
-
-  private static func list(_ tasks: [Int]) -> String {
-    "\(tasks.count == 1 ? "task" : "tasks") \(tasks.listed { "\($0)" })"
   }
 
   /// One line for the user.
@@ -51,12 +32,6 @@ public enum FoldJobError: DiagnosableError, Equatable {
     case .calibratedPlan:
       "a plan does not go with --calibration: every task would fit anew, on other processors not to "
         + "the same bits; merge first, then fold what that gives: resloratool merge … --calibration"
-    case .noTask(let found, let count):
-      "no task of that number (found \(found), expected 0 to \(count - 1))"
-    case .missingStatistics(let tasks):
-      "\(FoldJobError.list(tasks)) of the statistics must run before this one"
-    case .missingTasks(let tasks):
-      "\(FoldJobError.list(tasks)) must run before the job is finished"
     case .noUndo(let why):
       "no undo file can be written: \(why); leave --undo out"
     case .noUndoAnyMore(let path):
@@ -67,13 +42,6 @@ public enum FoldJobError: DiagnosableError, Equatable {
         + "adds the adapter again. If that is meant, name another undo file"
     case .notInPlace(let why):
       "can't fold in place: \(why); name another output with -o"
-    case .finishedBefore(let output):
-      "\(output.escapedForTerminal): is finished already, nothing is left to do"
-    case .notAPlan(let path, let problem):
-      "\(path.escapedForTerminal): no plan of a fold (\(problem)); make one with --plan-out"
-    case .changedSince(let plan, let what):
-      "\(plan.escapedForTerminal): \(what) changed since the plan was made; make it again with "
-        + "--plan-out"
     }
   }
 }

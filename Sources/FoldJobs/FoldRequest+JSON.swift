@@ -1,5 +1,5 @@
 internal import Adapters
-internal import ByteIO
+public import ByteIO
 internal import Folding
 internal import Merging
 internal import Tensors
@@ -46,7 +46,7 @@ extension FoldRequest {
   /// Reads a request back.
   ///
   /// - Returns: nil where a key is missing, unknown or of another kind.
-  init?(_ json: JSONValue) {
+  public init?(_ json: JSONValue) {
     guard let object = json.object, let base = object["base"]?.string,
       let output = object["output"]?.string, let entries = object["adapters"]?.array
     else { return nil }

@@ -27,7 +27,7 @@ struct Resloratool: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       InspectCommand.self, MergeCommand.self, FoldCommand.self, VerifyCommand.self,
-      ConvertCommand.self, ValidateCommand.self, DiffCommand.self,
+      ConvertCommand.self, ValidateCommand.self, DiffCommand.self, PlanCommand.self,
     ])
 
   static func main() {

@@ -2,6 +2,8 @@ import Adapters
 import ByteIO
 import FoldJobs
 import Folding
+import HDF5
+import Planning
 import Reports
 import Tensors
 
@@ -20,12 +22,12 @@ extension FoldCommand {
     var report = report
     do {
       try job.runInPlace(
-        undo: isResumed ? nil : fold.undo, command: command, on: machine,
+        undo: isResumed ? nil : fold.undo, command: command, on: foldMachine,
         progress: { try bar.update($0.bytesDone, of: $0.bytesTotal) }
       ) { result in
         bar.finish()
         report.result = result
-        try finish(&report, start)
+        try report.show(page, common, since: start)
       }
     } catch {
       guard (try? FoldJob.isPending(inPlace: base)) == true else { throw error }
@@ -50,7 +52,7 @@ extension FoldCommand {
     try job.check(output: path, replacing: target.force)
     if !target.isDryRun {
       try withProgress {
-        try job.run(to: path, replacing: target.force, on: machine, progress: $0)
+        try job.run(to: path, replacing: target.force, on: foldMachine, progress: $0)
       }
     }
     let report = UnfoldReport(
@@ -59,33 +61,32 @@ extension FoldCommand {
     try common.print(report.json, report.text)
   }
 
-  /// One task of a plan, or its end.
-  func run(_ file: PlanFile, _ start: ContinuousClock.Instant) throws {
-    try FoldJob.checkNotPending([file.request.base])
-    try checkPage(file.request)
-    let job = try open { try file.job(on: $0) }
-    if let task = plan.task {
-      let isNew = try withProgress { try job.run(task: task, on: machine, progress: $0) }
-      let text = "task \(task): \(isNew ? "done" : "was done before")\n"
-      return try common.print(
-        .members(["task": .integer(task), "was_done_before": .bool(!isNew)]), text)
+  /// The plan of a fold, and its tasks given to whoever is asked to run them.
+  func plan(_ job: FoldJob, _ report: FoldCommandReport, _ start: ContinuousClock.Instant) throws {
+    let path = plan.path(output: job.request.output)
+    if plan.isEngineDryRun {
+      let run = SlurmRun(
+        Plan(job, at: path), plan.slurm, executable: executable, arguments: taskArguments)
+      return try common.print(.members(["scripts": .string(run.preview)]), run.preview)
     }
-    var report = FoldCommandReport(job, threads: common.threadCount, undoPath: nil)
-    report.pagePath = page.path
-    report.result = try job.finish()
-    try finish(&report, start)
+    if plan.engine != nil { try SlurmRun.check() }
+    let written = try Plan.write(job, to: path)
+    var report = report
+    report.plan = written
+    if plan.engine != nil {
+      var run = SlurmRun(
+        written, plan.slurm, executable: executable, arguments: taskArguments)
+      try run.submit(Array(written.tasks.indices))
+      report.submissions = run.submissions
+    }
+    try report.show(page, common, since: start)
   }
 
-  func finish(
-    _ report: inout FoldCommandReport, _ start: ContinuousClock.Instant
-  ) throws {
-    report.seconds = (ContinuousClock.now - start) / .seconds(1)
-    common.warn(report.warnings)
-    if let written = report.page {
-      try page.write(
-        replacing: report.job.request.replacing || report.isResumed, json: report.json,
-        written.html)
-    }
-    try common.print(report.json, report.text)
+  /// The tool by the path that other machines know it by, where they see the same files.
+  private var executable: String { Paths.absolute(HDF5Worker.ownExecutable) }
+
+  /// What every task is to be asked beside what the plan says.
+  private var taskArguments: [String] {
+    (common.threads.map { ["--threads", "\($0)"] } ?? []) + common.limits.arguments
   }
 }

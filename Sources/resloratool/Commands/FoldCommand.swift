@@ -4,6 +4,7 @@ import ByteIO
 import FoldJobs
 import Folding
 import Merging
+import Planning
 import Tensors
 
 /// `fold`: adapters into base weights.
@@ -35,19 +36,20 @@ struct FoldCommand: ReadingCommand {
 
   func validate() throws {
     if output.path?.isEmpty ?? false { throw ValidationError("-o must not be empty") }
-    if page.path != nil, fold.undoFrom != nil || plan.out != nil || plan.task != nil {
-      throw ValidationError("--html writes about a fold: it goes with the fold itself or --finish")
+    if page.path != nil, fold.undoFrom != nil || plan.isPlanned {
+      throw ValidationError(
+        "--html writes about a fold: it goes with the fold itself, or 'plan run --stage finish'")
     }
     if fold.isInPlace {
       guard fold.undoFrom == nil else {
         throw ValidationError("--undo-from writes the base to -o BASE, not in place")
       }
-      guard output.path == nil, plan.out == nil, plan.plan == nil else {
+      guard output.path == nil, !plan.isPlanned else {
         throw ValidationError("--in-place has no other output: leave out -o and plans")
       }
     }
     if fold.undoFrom != nil {
-      guard adapter == nil, fold.more.isEmpty, fold.undo == nil, plan.out == nil, plan.plan == nil
+      guard adapter == nil, fold.more.isEmpty, fold.undo == nil, !plan.isPlanned
       else {
         throw ValidationError("--undo-from takes a fold back: no adapter, no plan, no --undo")
       }
@@ -57,7 +59,7 @@ struct FoldCommand: ReadingCommand {
       guard !statesSettings else {
         throw ValidationError("--undo-from gives the base back as it was: leave out other options")
       }
-    } else if plan.plan == nil {
+    } else {
       guard into != nil else { throw ValidationError("name the base: --into BASE") }
       guard adapter != nil || !fold.more.isEmpty else {
         throw ValidationError("name an adapter: resloratool fold ADAPTER --into BASE")
@@ -69,14 +71,10 @@ struct FoldCommand: ReadingCommand {
           "--calibration is what one adapter's model saw: merge the adapters first, each with its own"
         )
       }
-      if plan.out != nil, fold.undo != nil || target.isDryRun {
+      if plan.isPlanned, fold.undo != nil || target.isDryRun {
         throw ValidationError(
-          "--plan-out writes a plan and folds nothing: leave out --undo and --dry-run")
+          "a plan is made and nothing folded here: leave out --undo and --dry-run")
       }
-    } else if adapter != nil || into != nil || !fold.more.isEmpty || output.path != nil {
-      throw ValidationError("a plan names adapters, base and output itself")
-    } else if statesSettings || fold.undo != nil || target.force || target.isDryRun {
-      throw ValidationError("a plan has its settings in it: leave out other options")
     }
   }
 
@@ -90,16 +88,16 @@ struct FoldCommand: ReadingCommand {
 
   func run() throws {
     let start = ContinuousClock.now
-    if let path = plan.plan { return try run(PlanFile(path: path), start) }
     if let path = fold.undoFrom { return try takeBack(path, start) }
     let request = try request()
     // Before a fit that may take minutes.
-    if plan.out != nil, request.calibration != nil { throw FoldJobError.calibratedPlan }
+    if plan.isPlanned, request.calibration != nil { throw FoldJobError.calibratedPlan }
     try checkPaths(request)
     // A fold in place that was interrupted is gone on with; its undo file is complete.
     let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
     if !isResumed { try FoldJob.checkNotPending([request.base]) }
     try checkPage(request, isResumed: isResumed)
+    if plan.isPlanned { try Plan.checkAbsent(plan.path(output: request.output)) }
     let job = try open { try FoldJob(request, on: $0) }
     try OutputOptions.check(request.output, against: job.adapters.flatMap(\.files))
     if fold.isInPlace { try job.checkInPlace() } else { try job.checkOutput() }
@@ -109,17 +107,15 @@ struct FoldCommand: ReadingCommand {
     report.pagePath = page.path
     report.isInPlace = fold.isInPlace
     report.isResumed = isResumed
-    if let path = plan.out {
-      try PlanFile.write(job, to: path, replacing: target.force)
-      report.planPath = path
-    } else if target.isDryRun {
+    if plan.isPlanned { return try self.plan(job, report, start) }
+    if target.isDryRun {
       if !fold.isInPlace { try job.checkSpace() }
     } else if fold.isInPlace {
       return try runInPlace(job, isResumed: isResumed, report, start)
     } else {
-      report.result = try withProgress { try job.run(undo: fold.undo, on: machine, progress: $0) }
+      report.result = try withProgress { try job.run(undo: fold.undo, on: foldMachine, progress: $0) }
     }
-    try finish(&report, start)
+    try report.show(page, common, since: start)
   }
 
   /// The page is none of the paths a fold has to do with; a fold in place that was interrupted may
@@ -128,7 +124,7 @@ struct FoldCommand: ReadingCommand {
     if let path = page.path, Paths.isInside(path, request.base) {
       throw FileError.insideInput(path: path, input: request.base)
     }
-    let stated = [request.stated.windows, request.stated.topology, fold.undo, plan.plan]
+    let stated = [request.stated.windows, request.stated.topology, fold.undo]
     try page.check(
       output: request.output,
       against: request.adapters.map(\.path) + [request.base, request.calibration?.path] + stated,
@@ -148,7 +144,9 @@ struct FoldCommand: ReadingCommand {
         throw FileError.insideInput(path: request.output, input: request.base)
       }
     }
-    for path in [fold.undo, plan.out].compactMap({ $0 }) {
+    for path in [fold.undo, plan.isPlanned ? plan.path(output: request.output) : nil]
+      .compactMap({ $0 })
+    {
       try OutputOptions.check(path, against: inputs + [request.base])
       guard fold.isInPlace || Paths.absolute(path) != Paths.absolute(request.output) else {
         throw FileError.outputIsInput(path: path, input: request.output)
@@ -159,13 +157,11 @@ struct FoldCommand: ReadingCommand {
     }
   }
 
-  var machine: FoldMachine { FoldMachine(threads: common.threadCount, hdf5: .isolated) }
-
   /// Opens a job, with a progress bar over what a merge reads of the base.
   func open(_ body: (FoldMachine) throws -> FoldJob) throws -> FoldJob {
     let bars = MergeBars(common)
     defer { bars.finish() }
-    var machine = machine
+    var machine = foldMachine
     machine.mergeProgress = { try bars.reading.update($0, of: $1) }
     machine.fitProgress = { try bars.fitting.update($0, of: $1) }
     return try body(machine)
@@ -199,7 +195,7 @@ struct FoldCommand: ReadingCommand {
     request.recordsProvenance = !fold.omitsProvenance && !fold.isInPlace
     request.replacing = target.force
     // Tasks of a plan may be run from another folder.
-    return plan.out == nil ? request : request.absolute
+    return plan.isPlanned ? request.absolute : request
   }
 
   private func outputPath(_ into: String) throws -> String {

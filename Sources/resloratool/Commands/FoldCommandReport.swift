@@ -3,14 +3,18 @@ import ByteIO
 import FoldJobs
 import Folding
 import Merging
+import Planning
+import Reports
 import Tensors
 
 /// What `fold` tells of its plan, and of its result once there is one.
 struct FoldCommandReport {
   /// The result; nil for a dry run.
   var result: FoldJobResult?
-  /// The plan file that was written instead.
-  var planPath: String?
+  /// The plan that was written instead.
+  var plan: Plan?
+  /// What of it a cluster was given.
+  var submissions: [SlurmRun.Submission] = []
   /// How long all took.
   var seconds = 0.0
 
@@ -32,7 +36,20 @@ struct FoldCommandReport {
     self.undoPath = undoPath
   }
 
-  private var plan: FoldPlan { job.plan }
+  private var changes: FoldPlan { job.plan }
+
+  /// Tells of it all, on a page too where one is asked for.
+  mutating func show(
+    _ page: ReportOptions, _ common: CommonOptions, since start: ContinuousClock.Instant
+  ) throws {
+    seconds = (ContinuousClock.now - start) / .seconds(1)
+    common.warn(warnings)
+    if let written = self.page {
+      try page.write(
+        replacing: job.request.replacing || isResumed, json: json, written.html)
+    }
+    try common.print(json, text)
+  }
 
   /// What the user should not overlook.
   var warnings: [String] {
@@ -52,10 +69,10 @@ struct FoldCommandReport {
       lines.append(
         "\(job.request.base.escapedForTerminal) is half folded; without --dry-run this finishes it")
     }
-    if !plan.unmatched.isEmpty {
+    if !changes.unmatched.isEmpty {
       lines.append(
-        "left out \(plan.unmatched.count) blocks without a base weight: "
-          + plan.unmatched.listed { "'\($0)'" })
+        "left out \(changes.unmatched.count) blocks without a base weight: "
+          + changes.unmatched.listed { "'\($0)'" })
     }
     return lines
   }
@@ -67,21 +84,27 @@ struct FoldCommandReport {
       "method": .string(job.adapters[0].method),
       "reason": job.adapters[0].reason.map(JSONValue.string),
       "compat": .string(job.request.profile.rawValue),
-      "adapters": .array(zip(job.adapters, plan.matches).map(json)),
+      "adapters": .array(zip(job.adapters, changes.matches).map(json)),
       "dry_run": .bool(result == nil),
-      "names": names(plan.matches[0]),
-      "tensors_changed": .integer(plan.foldedCount),
-      "tensors_copied": .integer(plan.copiedCount),
-      "unmatched": .array(plan.unmatched.map { .string($0.string) }),
+      "names": names(changes.matches[0]),
+      "tensors_changed": .integer(changes.foldedCount),
+      "tensors_copied": .integer(changes.copiedCount),
+      "unmatched": .array(changes.unmatched.map { .string($0.string) }),
       "bytes_written": .integer(result?.bytesWritten ?? 0),
       "bytes_planned": .integer(job.byteCount),
       "bytes_read": .integer(job.bytesRead),
       "in_place": .bool(isInPlace),
       "html": pagePath.map(JSONValue.string),
       "undo": result == nil ? nil : undoPath.map(JSONValue.string),
-      "plan": planPath.map(JSONValue.string),
-      "tasks": planPath.map { _ in .integer(job.tasks.count) },
-      "peak_memory": .integer(plan.peakMemory(threads: threads)),
+      "plan": plan.map { .string($0.path) },
+      "tasks": plan.map { .integer($0.tasks.count) },
+      "jobs": submissions.isEmpty
+        ? nil
+        : .array(
+          submissions.map {
+            .members(["stage": .string($0.stage.rawValue), "job": .string($0.job)])
+          }),
+      "peak_memory": .integer(changes.peakMemory(threads: threads)),
       "resumed_shards": result.map { .integer($0.resumedShards) },
       "seconds": .double(seconds),
       "verified": .bool(result != nil),
@@ -117,7 +140,7 @@ struct FoldCommandReport {
   }
 
   private var planned: [JSONValue] {
-    plan.changes.map { change in
+    changes.changes.map { change in
       .members([
         "name": .string(change.name.string),
         "weight": .string(change.weight.string),
@@ -133,34 +156,30 @@ struct FoldCommandReport {
 
   private var outcome: String {
     var lines = ""
-    for (adapter, match) in zip(job.adapters, plan.matches) {
+    for (adapter, match) in zip(job.adapters, changes.matches) {
       lines += title(adapter, match) + "\n"
     }
     for note in job.notes(isInPlace: isInPlace) { lines += "note: \(note)\n" }
     lines += "\n" + table + "\n"
-    let counts = "\(plan.foldedCount) tensors folded, \(plan.copiedCount) copied"
+    let counts = "\(changes.foldedCount) tensors folded, \(changes.copiedCount) copied"
     let files =
       job.layout.shards.count == 1 ? "" : " in \(job.layout.shards.count) files"
-    if let planPath {
-      return lines
-        + "wrote the plan \(planPath.escapedForTerminal): \(job.tasks.count) tasks; run each with "
-        + "'resloratool fold --plan FILE --task N', then 'resloratool fold --plan FILE --finish'\n"
-    }
+    if let plan { return lines + text(of: plan) }
     if isInPlace, result == nil {
       return lines
-        + "would fold into \(job.request.base.escapedForTerminal) itself: \(plan.foldedCount) tensors; "
+        + "would fold into \(job.request.base.escapedForTerminal) itself: \(changes.foldedCount) tensors; "
         + "nothing was written\n"
     }
     guard let result else {
       return lines
         + "would write \(job.request.output.escapedForTerminal) (\(Format.bytes(job.byteCount))"
         + "\(files)): \(counts); reads \(Format.bytes(job.bytesRead)) of the base, peak memory "
-        + "\(Format.bytes(plan.peakMemory(threads: threads))); nothing was written\n"
+        + "\(Format.bytes(changes.peakMemory(threads: threads))); nothing was written\n"
     }
     let undo = undoPath.map { "; \($0.escapedForTerminal) takes it back" } ?? ""
     if isInPlace {
       return lines
-        + "folded into \(job.request.base.escapedForTerminal) itself: \(plan.foldedCount) tensors, "
+        + "folded into \(job.request.base.escapedForTerminal) itself: \(changes.foldedCount) tensors, "
         + "verified\(undo), \(Format.fixed(seconds, decimals: 2)) s\n"
     }
     let resumed =
@@ -169,6 +188,26 @@ struct FoldCommandReport {
     return lines
       + "wrote \(job.request.output.escapedForTerminal) (\(Format.bytes(job.byteCount))\(files)): "
       + "\(counts), verified\(resumed)\(undo), \(Format.fixed(seconds, decimals: 2)) s\n"
+  }
+
+  private func text(of plan: Plan) -> String {
+    let path = plan.path.escapedForTerminal
+    let word = plan.path.quotedForShell.escapedForTerminal
+    var text = "wrote the plan \(path): \(plan.tasks.count) tasks"
+    guard submissions.isEmpty else {
+      for submission in submissions {
+        text += "\n\(submission.stage.rawValue): Slurm job \(submission.job)"
+      }
+      return text + "\nfollow them with 'resloratool plan status \(word) --follow', or squeue; logs are in "
+        + "\(path)/logs\n"
+    }
+    for stage in plan.tasks.stages {
+      let count = plan.tasks.numbers(of: stage).count
+      let task = count == 1 ? "" : " --task N"
+      let what = count == 1 ? "" : ", N from 0 to \(count - 1)"
+      text += "\n  resloratool plan run \(word) --stage \(stage.rawValue)\(task == "" && stage != .finish && stage != .combine ? " --task 0" : task)\(what)"
+    }
+    return text + "\n"
   }
 
   private func title(_ adapter: OpenedAdapter, _ match: BaseMatch) -> String {
@@ -188,7 +227,7 @@ struct FoldCommandReport {
   private var table: String {
     guard let result else {
       var table = Table([("block", .left), ("weight", .left), ("kind", .left), ("shape", .right)])
-      for change in plan.changes {
+      for change in changes.changes {
         table.append([
           change.name.description, change.weight.description,
           change.kinds.joined(separator: " + "), Format.shape([change.rows, change.columns]),

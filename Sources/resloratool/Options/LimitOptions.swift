@@ -73,6 +73,17 @@ struct LimitOptions: ParsableArguments {
     }
   }
 
+  /// The options that were given, for another process that is to read by the same limits.
+  var arguments: [String] {
+    let given: [(name: String, value: Int?)] = [
+      ("max-header", header?.bytes), ("max-metadata", metadata?.bytes), ("max-tensors", tensors),
+      ("max-zip-entries", zipEntries), ("max-pickle", pickle?.bytes),
+      ("max-inflated", inflated?.bytes), ("hdf5-time", listingSeconds),
+      ("hdf5-memory", listingMemory?.bytes),
+    ]
+    return given.flatMap { name, value in value.map { ["--\(name)", "\($0)"] } ?? [] }
+  }
+
   /// The defaults with what was asked for.
   var limits: ReadingLimits {
     var limits = Self.defaults

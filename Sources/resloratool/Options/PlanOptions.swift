@@ -1,31 +1,74 @@
 import ArgumentParser
 import ByteIO
+import Planning
 
-/// How a fold is cut into tasks that run apart.
+/// How a fold is cut into tasks that run apart, and who runs them.
 struct PlanOptions: ParsableArguments {
+  /// Who runs a plan's tasks.
+  enum Engine: String, ExpressibleByArgument, CaseIterable {
+    case slurm
+  }
+
   @Option(
     name: .customLong("plan-out"),
-    help: ArgumentHelp("Write the plan and fold nothing.", valueName: "file"))
+    help: ArgumentHelp("Write the plan, a folder, and fold nothing here.", valueName: "folder"))
   var out: String?
 
-  @Option(help: ArgumentHelp("Go by a plan: with --task or --finish.", valueName: "file"))
-  var plan: String?
+  @Option(help: "Have a cluster fold: plan, and give it the tasks (plan: OUTPUT.plan).")
+  var engine: Engine?
+
+  @Flag(
+    name: .customLong("engine-dry-run"), help: "Print what the engine would be given, and stop.")
+  var isEngineDryRun = false
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Run one task of the plan, by its number.", valueName: "n"))
-  var task: Int?
+    name: .customLong("tasks-per-job"),
+    help: ArgumentHelp(
+      "Tasks that a job of the cluster runs one after the other (default: 1).", valueName: "n"))
+  var tasksPerJob: Int?
 
-  @Flag(help: "Check that all tasks of the plan are done, and give the output its name.")
-  var finish = false
+  @Option(help: ArgumentHelp("The partition of the cluster.", valueName: "name"))
+  var partition: String?
+
+  @Option(help: ArgumentHelp("The time limit of a job, as sbatch takes it.", valueName: "limit"))
+  var time: String?
+
+  @Option(
+    name: .customLong("sbatch-option"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Another option of sbatch; may be repeated: --sbatch-option=--mem=4G.", valueName: "option"))
+  var sbatchOptions: [String] = []
 
   func validate() throws {
-    if plan == nil, task != nil || finish {
-      throw ValidationError("--task and --finish go with --plan FILE")
+    let isSlurm = partition != nil || time != nil || !sbatchOptions.isEmpty || tasksPerJob != nil
+    if engine == nil, isSlurm || isEngineDryRun {
+      throw ValidationError(
+        "--engine-dry-run, --tasks-per-job, --partition, --time and --sbatch-option go with "
+          + "--engine slurm")
     }
-    if plan != nil, (task == nil) != finish {
-      throw ValidationError("--plan FILE goes with either --task N or --finish")
+    if let tasksPerJob, !(1...1_000_000).contains(tasksPerJob) {
+      throw ValidationError("--tasks-per-job must be 1 or more, and 1000000 at most")
     }
-    if plan != nil, out != nil { throw ValidationError("--plan and --plan-out exclude each other") }
+    for option in sbatchOptions + [partition, time].compactMap({ $0 }) {
+      guard !option.isEmpty, !option.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
+        throw ValidationError("an option of sbatch must be a word or more, in one line")
+      }
+    }
+    for option in sbatchOptions where !option.hasPrefix("-") {
+      throw ValidationError("--sbatch-option takes an option: --sbatch-option=--mem=4G")
+    }
+  }
+
+  /// Whether a plan is made instead of a fold.
+  var isPlanned: Bool { out != nil || engine != nil }
+
+  /// The plan's folder for an output.
+  func path(output: String) -> String {
+    out ?? Paths.withoutTrailingSlashes(output) + ".plan"
+  }
+
+  var slurm: SlurmOptions {
+    SlurmOptions(
+      partition: partition, time: time, others: sbatchOptions, tasksPerJob: tasksPerJob ?? 1)
   }
 }

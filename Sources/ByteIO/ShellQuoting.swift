@@ -1,6 +1,6 @@
 extension String {
   /// The text as a shell takes it for one word.
-  var quotedForShell: String {
+  package var quotedForShell: String {
     let plain =
       !isEmpty
       && unicodeScalars.allSatisfy { scalar in

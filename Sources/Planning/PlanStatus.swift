@@ -1,0 +1,85 @@
+internal import ByteIO
+
+/// How far a plan is: of every task what became of it (Plans §6).
+public struct PlanStatus: Sendable {
+  /// What became of a task.
+  public enum State: String, Sendable, CaseIterable {
+    /// Its result is there.
+    case done
+    /// It runs.
+    case running
+    /// It ended with an error.
+    case failed
+    /// It began, and has noted nothing for `TaskRecord.patience`: its machine is gone, or hangs.
+    case lost
+    /// It has not begun.
+    case waiting
+  }
+
+  /// Of every task by its number.
+  public let states: [State]
+  /// What the tasks noted, by their numbers.
+  public let records: [TaskRecord?]
+  /// Whether the output has its name.
+  public let isFinished: Bool
+  /// The tasks.
+  public let tasks: [PlannedTask]
+
+  /// Bytes that are done: of tasks that are, all; of those that run, what they say.
+  public var bytesDone: Int {
+    zip(tasks, zip(states, records)).reduce(0) { sum, task in
+      switch task.1.0 {
+      case .done: sum + task.0.work
+      case .running: sum + min(task.1.1?.bytesDone ?? 0, task.0.work)
+      default: sum
+      }
+    }
+  }
+
+  /// Bytes of all tasks.
+  public var bytesTotal: Int { tasks.reduce(0) { $0 + $1.work } }
+
+  /// Bytes a second since the first task began, where any has.
+  public var rate: Double? {
+    guard let first = records.compactMap({ $0?.started }).min(),
+      let last = records.compactMap({ $0?.updated }).max(), last > first
+    else { return nil }
+    return Double(bytesDone) / Double(last - first)
+  }
+
+  /// The tasks in a state.
+  public func numbers(_ wanted: State...) -> [Int] {
+    states.indices.filter { wanted.contains(states[$0]) }
+  }
+
+  /// Looks at results and notes.
+  ///
+  /// - Throws: `PlanError.changedSince`, errors of reading.
+  public init(_ plan: Plan, _ job: some PlannedJob) throws {
+    try plan.check(job)
+    tasks = plan.tasks
+    isFinished = plan.isFinished
+    let done = isFinished ? tasks.map { _ in true } : try job.finishedTasks()
+    let records = plan.tasks.indices.map { TaskRecord($0, of: plan.path) }
+    self.records = records
+    let now = WallClock.seconds
+    states = zip(done, records).map { isDone, record in
+      if isDone { return .done }
+      switch record?.state {
+      case nil: return .waiting
+      // Its result is gone again, or of another plan.
+      case .done: return .waiting
+      case .failed: return .failed
+      case .running:
+        return now - (record?.updated ?? 0) > TaskRecord.patience ? .lost : .running
+      }
+    }
+  }
+}
+
+extension Plan {
+  /// Whether the end of the job has run.
+  public var isFinished: Bool {
+    TaskRecord(tasks.count - 1, of: path)?.state == .done
+  }
+}

@@ -1,0 +1,32 @@
+public import Tensors
+
+/// Why tasks can't be given to Slurm.
+public enum SlurmError: DiagnosableError, Equatable {
+  /// One of Slurm's commands is not there.
+  case notFound(command: String)
+  /// One of Slurm's commands failed.
+  case failed(command: String, message: String)
+  /// The plan was never given to Slurm.
+  case notSubmitted(plan: String)
+
+  /// Slurm is a resource.
+  public var failureKind: FailureKind {
+    switch self {
+    case .notFound, .failed: .resource
+    case .notSubmitted: .usage
+    }
+  }
+
+  /// One line for the user.
+  public var description: String {
+    switch self {
+    case .notFound(let command):
+      "\(command): not found; run this where Slurm's commands are, or see --engine-dry-run and "
+        + "'resloratool plan run'"
+    case .failed(let command, let message):
+      "\(command) failed: \(message.escapedForTerminal)"
+    case .notSubmitted(let plan):
+      "\(plan.escapedForTerminal): was not given to Slurm; run its tasks with 'resloratool plan run'"
+    }
+  }
+}
