@@ -190,9 +190,10 @@ let package = Package(
     tests(
       "FoldJobsTests",
       [
-        "FoldJobs", "Folding", "Merging", "Adapters", "Codecs", "Safetensors", "ByteIO", "Tensors",
-        "TestSupport", "LoRATestSupport",
+        "FoldJobs", "Planning", "Folding", "Merging", "Adapters", "Codecs", "Safetensors", "ByteIO",
+        "Tensors", "TestSupport", "LoRATestSupport",
       ]),
+    tests("PlanningTests", ["Planning", "ByteIO", "Tensors", "TestSupport"]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
     tests("ReportsTests", ["Reports", "Adapters", "ByteIO", "Tensors", "TestSupport"]),
     .testTarget(

@@ -10,7 +10,8 @@ public struct PlanStatus: Sendable {
     case running
     /// It ended with an error.
     case failed
-    /// It began, and has noted nothing for `TaskRecord.patience`: its machine is gone, or hangs.
+    /// It began and ended without a word: the cluster does not have it any more, or it has noted nothing
+    /// for `TaskRecord.patience`, so that its machine is gone, or hangs.
     case lost
     /// It has not begun.
     case waiting
@@ -24,6 +25,8 @@ public struct PlanStatus: Sendable {
   public let isFinished: Bool
   /// The tasks.
   public let tasks: [PlannedTask]
+  /// The tasks that a cluster had, waiting or running; nil where it was given none.
+  public let queued: Set<Int>?
 
   /// Bytes that are done: of tasks that are, all; of those that run, what they say.
   public var bytesDone: Int {
@@ -52,26 +55,44 @@ public struct PlanStatus: Sendable {
     states.indices.filter { wanted.contains(states[$0]) }
   }
 
+  /// What is neither done nor on its way. Without a cluster, tasks that wait are on theirs.
+  public var missing: [Int] {
+    numbers(.failed, .lost, .waiting).filter { number in
+      queued.map { !$0.contains(number) } ?? (states[number] != .waiting)
+    }
+  }
+
+  /// Whether nothing more will happen by itself.
+  public var isStuck: Bool {
+    if isFinished || !numbers(.running).isEmpty { return false }
+    return queued.map(\.isEmpty) ?? !missing.isEmpty
+  }
+
   /// Looks at results and notes.
   ///
+  /// - Parameter queued: the tasks that a cluster had just before, waiting or running; nil where it was
+  ///   given none.
   /// - Throws: `PlanError.changedSince`, errors of reading.
-  public init(_ plan: Plan, _ job: some PlannedJob) throws {
+  public init(_ plan: Plan, _ job: some PlannedJob, queued: Set<Int>?) throws {
     try plan.check(job)
     tasks = plan.tasks
+    self.queued = queued
     isFinished = plan.isFinished
     let done = isFinished ? tasks.map { _ in true } : try job.finishedTasks()
     let records = plan.tasks.indices.map { TaskRecord($0, of: plan.path) }
     self.records = records
     let now = WallClock.seconds
-    states = zip(done, records).map { isDone, record in
-      if isDone { return .done }
+    states = tasks.indices.map { number in
+      if done[number] { return .done }
+      let record = records[number]
       switch record?.state {
       case nil: return .waiting
       // Its result is gone again, or of another plan.
       case .done: return .waiting
       case .failed: return .failed
       case .running:
-        return now - (record?.updated ?? 0) > TaskRecord.patience ? .lost : .running
+        let isGone = queued.map { !$0.contains(number) } ?? false
+        return isGone || now - (record?.updated ?? 0) > TaskRecord.patience ? .lost : .running
       }
     }
   }

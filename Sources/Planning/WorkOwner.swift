@@ -79,25 +79,25 @@ package struct WorkOwner: Sendable, Equatable {
     }
     // What lies in it may be another's until that is known.
     folder.keep()
-    if let earlier = WorkOwner(in: folder.temporaryPath), earlier.plan != nil || owner.plan == nil {
-      try owner.checkMayFollow(earlier, output)
-      if earlier.plan == nil { try owner.write(in: folder.temporaryPath, replacing: true) }
-    } else {
+    let place = folder.temporaryPath
+    var earlier = WorkOwner(in: place)
+    if earlier == nil, owner.plan != nil {
       do {
-        try owner.write(in: folder.temporaryPath, replacing: owner.plan == nil)
+        try owner.write(in: place, replacing: false)
+        earlier = owner
       } catch FileError.exists {
-        // A task of this plan was quicker, or one of another.
-        if let earlier = WorkOwner(in: folder.temporaryPath) {
-          try owner.checkMayFollow(earlier, output)
-        }
+        // A task of this plan was quicker, or one of another; or it can't be read.
+        earlier = WorkOwner(in: place)
       }
     }
+    if let earlier { try owner.checkMayFollow(earlier, output) }
+    // What a run on one machine left, which holds no lock any more, is anyone's.
+    if earlier?.plan == nil { try owner.write(in: place, replacing: true) }
     folder.keep(owner.plan != nil)
     return folder
   }
 
-  /// A plan's place is for its tasks alone; that of a run on one machine, which holds no lock any more,
-  /// for anyone.
+  /// A plan's place is for its tasks alone.
   private func checkMayFollow(_ earlier: WorkOwner, _ output: String) throws(PlanError) {
     guard earlier.plan == nil || plan != nil && earlier.fingerprint == fingerprint else {
       throw WorkOwner.held(output, earlier)

@@ -20,20 +20,23 @@ import Testing
     Case(2, "The value '5 bananas' is invalid", "fold", "adapter", "--max-shard-size", "5 bananas"),
     Case(2, "The value '0' is invalid", "fold", "adapter", "--max-shard-size", "0"),
     Case(2, "The value '-1GB' is invalid", "fold", "adapter", "--max-shard-size=-1GB"),
-    Case(2, "--task and --finish go with --plan FILE", "fold", "--task", "1"),
-    Case(2, "--task and --finish go with --plan FILE", "fold", "--finish"),
-    Case(2, "either --task N or --finish", "fold", "--plan", "p"),
-    Case(2, "either --task N or --finish", "fold", "--plan", "p", "--task", "1", "--finish"),
-    Case(2, "exclude each other", "fold", "--plan", "p", "--finish", "--plan-out", "q"),
-    Case(2, "a plan names adapters", "fold", "adapter", "--plan", "p", "--finish"),
-    Case(2, "a plan names adapters", "fold", "--plan", "p", "--finish", "-o", "q"),
-    Case(2, "a plan has its settings in it", "fold", "--plan", "p", "--finish", "--scale", "2"),
-    Case(2, "a plan has its settings in it", "fold", "--plan", "p", "--task", "0", "--undo", "u"),
-    Case(2, "a plan has its settings in it", "fold", "--plan", "p", "--finish", "--force"),
     Case(
-      2, "a plan has its settings in it", "fold", "--plan", "p", "--finish", "--method", "none"),
+      2, "go with --engine slurm", "fold", "adapter", "--into", "base.safetensors", "--time", "5"),
+    Case(2, "go with --engine slurm", "fold", "adapter", "--into", "b", "--engine-dry-run"),
     Case(
-      2, "--plan-out writes a plan and folds nothing", "fold", "adapter", "--into",
+      2, "--sbatch-option takes an option", "fold", "adapter", "--into", "base.safetensors",
+      "--engine", "slurm", "--sbatch-option", "mem=4G"),
+    Case(
+      2, "in one line", "fold", "adapter", "--into", "base.safetensors", "--engine", "slurm",
+      "--partition", "a\nb"),
+    Case(
+      2, "--tasks-per-job must be 1 or more", "fold", "adapter", "--into", "base.safetensors",
+      "--engine", "slurm", "--tasks-per-job", "0"),
+    Case(2, "name the task", "plan", "run", "p"),
+    Case(2, "name the task", "plan", "run", "p", "--stage", "fold"),
+    Case(2, "it goes with --stage finish", "plan", "run", "p", "--task", "0", "--html", "x"),
+    Case(
+      2, "a plan is made and nothing folded here", "fold", "adapter", "--into",
       "base.safetensors",
       "--undo", "u", "--plan-out", "p"),
     Case(
@@ -79,8 +82,10 @@ import Testing
       2, "--adapter adapter=nan: the weight is no number", "fold", "--adapter", "adapter=nan",
       "--into",
       "base.safetensors"),
-    Case(3, "no plan of a fold", "fold", "--plan", "expected.json", "--finish"),
-    Case(3, "nowhere: can't open", "fold", "--plan", "nowhere", "--finish"),
+    Case(3, "no plan (a plan is a folder)", "plan", "run", "expected.json", "--stage", "finish"),
+    Case(3, "no plan (no plan.json in it)", "plan", "status", "adapter"),
+    Case(3, "nowhere: no plan is there", "plan", "run", "nowhere", "--task", "0"),
+    Case(3, "nowhere: no plan is there", "plan", "status", "nowhere"),
     Case(
       3, "expected.json", "fold", "--undo-from", "expected.json", "--into", "base.safetensors",
       "-o", "x"),
@@ -110,17 +115,30 @@ import Testing
         "fold", "adapter", "--into", "base.safetensors", "--plan-out", "p", "-o", "out.safetensors",
       ],
       in: folder)
-    let early = try Tool.run(["fold", "--plan", "p", "--finish"], in: folder.path)
+    func run(_ options: String...) throws -> Program.Outcome {
+      try Tool.run(["plan", "run", "p"] + options, in: folder.path)
+    }
+    let early = try run("--stage", "finish")
     #expect(early.status == 1)
-    #expect(
-      early.error == "error: tasks 0, 1 must run before the job is finished\n"
-        || early.error.contains("must run before"))
-    let missing = try Tool.run(["fold", "--plan", "p", "--task", "1"], in: folder.path)
+    #expect(early.error == "error: tasks 0 to 2 must run before this one\n")
+    let missing = try run("--stage", "fold", "--task", "0")
     #expect(missing.status == 1)
-    #expect(missing.error.contains("of the statistics must run before this one"))
-    let none = try Tool.run(["fold", "--plan", "p", "--task", "7"], in: folder.path)
+    #expect(missing.error == "error: task 2: task 1 must run before this one\n")
+    let none = try run("--task", "7")
     #expect(none.status == 2)
-    #expect(none.error.contains("no task of that number (found 7, expected 0 to 1)"))
+    #expect(none.error.contains("no task of that number (found 7, expected 0 to 3)"))
+    let stage = try run("--stage", "gram", "--task", "0")
+    #expect(stage.status == 2)
+    #expect(stage.error.contains("(found gram, expected statistics, combine, fold, finish)"))
+    let auto = try run("--task", "auto")
+    #expect(auto.status == 2)
+    #expect(auto.error.contains("SLURM_ARRAY_TASK_ID"))
+    let status = try Tool.run(["plan", "status", "p"], in: folder.path)
+    #expect(status.status == 1)
+    #expect(status.output.contains("failed"))
+    let retry = try Tool.run(["plan", "status", "p", "--retry"], in: folder.path)
+    #expect(retry.status == 2)
+    #expect(retry.error.contains("p: was not given to Slurm"))
   }
 
   @Test("a plan whose base changed is bad data, and says what to do")
@@ -132,12 +150,12 @@ import Testing
       ], in: folder)
     try FileSystem.write(
       FileSystem.contents(folder.file("base.safetensors")), to: folder.file("base.safetensors"))
-    let outcome = try Tool.run(["fold", "--plan", "p", "--task", "0"], in: folder.path)
+    let outcome = try Tool.run(["plan", "run", "p", "--task", "0"], in: folder.path)
     #expect(outcome.status == 3)
     #expect(
       outcome.error
         == "error: p: the base's 'base.safetensors' (size, time or header) changed since the plan was "
-        + "made; make it again with --plan-out\n")
+        + "made; remove it and make it again with --plan-out\n")
   }
 
   @Test("a path with an equals sign and no number after it is a path")

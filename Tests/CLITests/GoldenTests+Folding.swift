@@ -29,15 +29,15 @@ extension GoldenTests {
 
   private static let sharded = ["fold", "adapter", "--method", "bw", "--into", "model"]
 
-  /// `plan.json`, of which the tasks before `task` are done.
+  /// `fold.plan`, of which the tasks before `task` are done.
   private static func planned(
     tasks: Int
   ) -> @Sendable (TemporaryFolder) throws -> Void {
     { folder in
       try shards(folder)
-      try succeed(sharded + ["--plan-out", "plan.json"], in: folder)
+      try succeed(sharded + ["--plan-out", "fold.plan"], in: folder)
       for task in 0..<tasks {
-        try succeed(["fold", "--plan", "plan.json", "--task", "\(task)"], in: folder)
+        try succeed(["plan", "run", "fold.plan", "--task", "\(task)"], in: folder)
       }
     }
   }
@@ -69,20 +69,31 @@ extension GoldenTests {
       arguments: several + ["--dry-run", "--json", "--threads", "2"]),
     Case(
       name: "fold-plan-out", fixture: "synthetic/is-basic",
-      arguments: sharded + ["--plan-out", "plan.json"], prepare: shards),
+      arguments: sharded + ["--plan-out", "fold.plan"], prepare: shards),
     Case(
-      name: "fold-task", fixture: "synthetic/is-basic",
-      arguments: ["fold", "--plan", "plan.json", "--task", "2"], prepare: planned(tasks: 2)),
+      name: "plan-run", fixture: "synthetic/is-basic",
+      arguments: ["plan", "run", "fold.plan", "--task", "2"], prepare: planned(tasks: 2)),
     Case(
-      name: "fold-task-again-json", fixture: "synthetic/is-basic",
-      arguments: ["fold", "--plan", "plan.json", "--task", "1", "--json"],
+      name: "plan-run-again-json", fixture: "synthetic/is-basic",
+      arguments: ["plan", "run", "fold.plan", "--task", "1", "--json"],
       prepare: planned(tasks: 2)),
     Case(
-      name: "fold-finish", fixture: "synthetic/is-basic",
-      arguments: ["fold", "--plan", "plan.json", "--finish"], prepare: planned(tasks: 4)),
+      name: "plan-finish", fixture: "synthetic/is-basic",
+      arguments: ["plan", "run", "fold.plan", "--stage", "finish"],
+      prepare: planned(tasks: 5)),
     Case(
-      name: "fold-finish-early", fixture: "synthetic/is-basic",
-      arguments: ["fold", "--plan", "plan.json", "--finish"], prepare: planned(tasks: 3)),
+      name: "plan-finish-early", fixture: "synthetic/is-basic",
+      arguments: ["plan", "run", "fold.plan", "--stage", "finish"],
+      prepare: planned(tasks: 4)),
+    Case(
+      name: "plan-status", fixture: "synthetic/is-basic",
+      arguments: ["plan", "status", "fold.plan"], prepare: planned(tasks: 2)),
+    Case(
+      name: "fold-slurm", fixture: "synthetic/is-basic",
+      arguments: sharded + [
+        "--engine", "slurm", "--engine-dry-run", "--partition", "long", "--time", "1:00:00",
+        "--tasks-per-job", "2", "--sbatch-option=--mem=4G", "--threads", "8", "--max-header", "1GB",
+      ], prepare: shards),
     Case(
       name: "fold-in-place", fixture: "synthetic/is-basic",
       arguments: sharded + ["--in-place", "--undo", "undo"], prepare: shards),

@@ -83,7 +83,7 @@ import Testing
     let folder = try basic()
     let page = ["--html", "page.html"]
     let refused = [
-      fold + ["--plan-out", "fold.plan"], ["fold", "--plan", "fold.plan", "--task", "0"],
+      fold + ["--plan-out", "fold.plan"], ["plan", "run", "fold.plan", "--task", "0"],
       ["fold", "--undo-from", "x.undo", "--into", "base.safetensors", "-o", "back.safetensors"],
     ]
     for arguments in refused {
@@ -92,11 +92,11 @@ import Testing
       #expect(outcome.error.contains("--html"))
     }
     let plan = try succeed(fold + ["--plan-out", "fold.plan", "--json"], in: folder).json()
-    for task in 0..<(plan.integer("tasks") ?? 0) {
-      try succeed(["fold", "--plan", "fold.plan", "--task", "\(task)"], in: folder)
+    for task in 0..<((plan.integer("tasks") ?? 0) - 1) {
+      try succeed(["plan", "run", "fold.plan", "--task", "\(task)"], in: folder)
     }
     let outcome = try succeed(
-      ["fold", "--plan", "fold.plan", "--finish", "--json"] + page, in: folder)
+      ["plan", "run", "fold.plan", "--stage", "finish", "--json"] + page, in: folder)
     #expect(try embedded(folder.file("page.html")) == outcome.json())
   }
 

@@ -63,16 +63,19 @@ import Testing
   func earlyFinish() throws {
     let folder = try TemporaryFolder(copying: FixtureCase("synthetic/is-basic"))
     func run(_ arguments: String...) throws -> Int32 {
-      try Tool.run(["fold"] + arguments, in: folder.path).status
+      try Tool.run(arguments, in: folder.path).status
     }
     #expect(
       try run(
-        "adapter", "--method", "bw", "--into", "base.safetensors", "-o", "out.safetensors",
-        "--plan-out", "plan.json") == 0)
-    #expect(try run("--plan", "plan.json", "--task", "0") == 0)
-    #expect(try run("--plan", "plan.json", "--finish") == 1)
-    #expect(try run("--plan", "plan.json", "--task", "1") == 0)
-    #expect(try run("--plan", "plan.json", "--finish") == 0)
+        "fold", "adapter", "--method", "bw", "--into", "base.safetensors", "-o", "out.safetensors",
+        "--plan-out", "p") == 0)
+    #expect(try run("plan", "run", "p", "--task", "0") == 0)
+    #expect(try run("plan", "run", "p", "--stage", "combine") == 0)
+    #expect(try run("plan", "run", "p", "--stage", "finish") == 1)
+    #expect(try run("plan", "run", "p", "--task", "2") == 0)
+    #expect(try run("plan", "run", "p", "--stage", "finish") == 0)
+    #expect(try run("plan", "run", "p", "--stage", "finish") == 0)
+    #expect(try run("plan", "status", "p") == 0)
     #expect(folder.entries.contains("out.safetensors"))
   }
 }

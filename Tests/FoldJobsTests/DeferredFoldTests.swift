@@ -4,6 +4,7 @@ import FoldJobs
 import Folding
 import LoRATestSupport
 import Merging
+import Planning
 import Safetensors
 import Tensors
 import TestSupport
@@ -122,32 +123,36 @@ import Testing
   func tasks(_ test: Case) throws {
     if test.shards == 50 && test.fixture != "synthetic/ms-pre2" { return }
     let made = try Sharded(test)
-    let path = made.folder.file("plan.json")
+    let path = made.folder.file("plan")
     let request = try made.request()
-    try PlanFile.write(FoldJob(request, on: JobCase.machine), to: path, replacing: false)
-    func job() throws -> FoldJob { try PlanFile(path: path).job(on: JobCase.machine) }
-    let tasks = try job().tasks
+    let plan = try Plan.write(FoldJob(request, on: JobCase.machine), to: path)
+    // Every time opened anew, as other machines do.
+    func run(_ task: Int) throws -> Bool {
+      let plan = try Plan(path: path)
+      return try TaskRun(plan, FoldJob(plan, on: JobCase.machine))(task, on: JobCase.machine)
+    }
+    #expect(plan.tasks.stages == [.statistics, .combine, .fold, .finish])
     let (statistics, folds) = (
-      tasks.indices.filter { tasks[$0].kind == .statistics },
-      tasks.indices.filter { tasks[$0].kind == .fold }
+      plan.tasks.numbers(of: .statistics), plan.tasks.numbers(of: .fold)
     )
     #expect(statistics.count == (try FoldBase(path: made.base).shards.count))
-    #expect(statistics.max() ?? 0 < folds.min() ?? 0)
-    for task in statistics.dropFirst().reversed() {
-      #expect(try job().run(task: task, on: JobCase.machine))
-    }
-    // Not before all statistics are there.
-    #expect(throws: FoldJobError.missingStatistics([0])) {
-      try job().run(task: folds[0], on: JobCase.machine)
-    }
-    #expect(try job().run(task: 0, on: JobCase.machine))
-    #expect(try !job().run(task: 0, on: JobCase.machine))
-    #expect(throws: FoldJobError.missingTasks(folds)) { try job().finish() }
+    #expect(statistics.upperBound + 1 == folds.lowerBound)
+    for task in statistics.dropFirst().reversed() { #expect(try run(task)) }
+    // Not before all statistics are there, and combined.
+    let combine = statistics.upperBound
+    #expect(throws: PlanError.missingTasks([0])) { try run(combine) }
+    #expect(try run(0))
+    #expect(try !run(0))
+    #expect(throws: PlanError.missingTasks([combine])) { try run(folds.lowerBound) }
+    #expect(try run(combine))
+    #expect(try !run(combine))
+    #expect(throws: PlanError.missingTasks(Array(folds))) { try run(folds.upperBound) }
     for task in folds.reversed() {
-      #expect(try job().run(task: task, on: JobCase.machine))
-      #expect(try !job().run(task: task, on: JobCase.machine))
+      #expect(try run(task))
+      #expect(try !run(task))
     }
-    _ = try job().finish()
+    #expect(try run(folds.upperBound))
+    #expect(try !run(folds.upperBound))
     #expect(try made.found(request.output) == made.expected())
     // And so does one run.
     let whole = try made.request("whole")
@@ -164,8 +169,11 @@ import Testing
     let made = try Sharded(Case(fixture: "synthetic/is-basic", shards: 4, isReversed: true))
     let request = try made.request()
     let job = try FoldJob(request, on: JobCase.machine)
-    for task in 0..<4 { _ = try job.run(task: task, on: JobCase.machine) }
-    for task in [4, 6] { _ = try job.run(task: task, on: JobCase.machine) }
+    for task in [0, 1, 2, 3, 4, 5, 7] {
+      _ = try job.run(task: task, of: "plan", on: JobCase.machine)
+    }
+    // As a run on one machine leaves it.
+    try FileSystem.remove(Paths.join(OutputFolder.temporaryPath(of: request.output), ".owner.json"))
     let result = try FoldJob(request, on: JobCase.machine).run(on: JobCase.machine)
     #expect(result.resumedShards == 2)
     #expect(try made.found(request.output) == made.expected())

@@ -2,6 +2,7 @@ import ByteIO
 import FoldJobs
 import Folding
 import LoRATestSupport
+import Planning
 import Safetensors
 import Tensors
 import TestSupport
@@ -14,9 +15,13 @@ import Testing
     _ made: JobCase, _ request: FoldRequest, after shards: [Int]
   ) throws -> String {
     let job = try FoldJob(request, on: JobCase.machine)
-    for shard in shards { #expect(try job.run(task: shard, on: JobCase.machine)) }
+    for shard in shards {
+      #expect(try job.run(task: shard, of: "plan", on: JobCase.machine))
+    }
     let names = made.folder.entries.filter { $0.hasSuffix(".partial") }
     try #require(names.count == 1)
+    // It was a run on one machine, not one of a plan.
+    try FileSystem.remove(made.folder.file(names[0] + "/.owner.json"))
     return made.folder.file(names[0])
   }
 
@@ -138,12 +143,12 @@ import Testing
     try made.adapter()
     let partial = try killed(made, made.request(), after: [0])
     try FileSystem.whileLocked(partial) {
-      #expect(throws: FileError.inUse(path: made.folder.file("out"))) {
-        try made.run(made.request())
-      }
+      let held = PlanError.held(
+        output: made.folder.file("out"), by: "another run", advice: "wait until it is done")
+      #expect(throws: held) { try made.run(made.request()) }
       let job = try FoldJob(made.request(), on: JobCase.machine)
-      #expect(throws: FileError.self) { try job.run(task: 1, on: JobCase.machine) }
-      #expect(throws: FileError.self) { try job.finish() }
+      #expect(throws: held) { try job.run(task: 1, of: "plan", on: JobCase.machine) }
+      #expect(throws: held) { try job.finish(of: "plan") }
     }
     #expect(try made.run(made.request()).resumedShards == 1)
   }

@@ -3,6 +3,7 @@ import ByteIO
 import FoldJobs
 import Folding
 import LoRATestSupport
+import Planning
 import Safetensors
 import Tensors
 import TestSupport
@@ -11,13 +12,22 @@ import Testing
 /// Tasks that run apart from each other, and the plan file that they go by (Folding §6).
 @Suite struct TaskTests {
   private func plan(_ made: JobCase, _ request: FoldRequest) throws -> String {
-    let path = made.folder.file("plan.json")
-    try PlanFile.write(FoldJob(request, on: JobCase.machine), to: path, replacing: true)
+    let path = made.folder.file("plan")
+    try Plan.write(FoldJob(request, on: JobCase.machine), to: path)
     return path
   }
 
-  private func job(_ path: String, threads: Int = 2) throws -> FoldJob {
-    try PlanFile(path: path).job(on: FoldMachine(threads: threads))
+  private func opened(_ path: String, threads: Int = 2) throws -> TaskRun<FoldJob> {
+    let plan = try Plan(path: path)
+    return try TaskRun(plan, FoldJob(plan, on: FoldMachine(threads: threads)))
+  }
+
+  private func run(_ plan: String, _ task: Int, threads: Int = 2) throws -> Bool {
+    try opened(plan)(task, on: FoldMachine(threads: threads))
+  }
+
+  private func finish(_ plan: String) throws -> FoldJobResult? {
+    try opened(plan).job.finish(of: plan)
   }
 
   @Test(
@@ -29,12 +39,12 @@ import Testing
     let request = made.request()
     let plan = try plan(made, request)
     for task in order {
-      #expect(try job(plan).run(task: task, on: FoldMachine(threads: 1 + task)))
+      #expect(try run(plan, task, threads: 1 + task))
       #expect(try Paths.kind(of: request.output) == .absent)
     }
     // Once more does nothing.
-    for task in order { #expect(try !job(plan).run(task: task, on: JobCase.machine)) }
-    let result = try job(plan).finish()
+    for task in order { #expect(try !run(plan, task)) }
+    let result = try #require(try finish(plan))
     #expect(result.report.blocks.count == 12)
     #expect(result.resumedShards == 0)
     let whole = try made.run(made.request("expected"))
@@ -50,9 +60,9 @@ import Testing
     var request = made.request("out.safetensors")
     request.base = made.folder.file("base/model-00001-of-00001.safetensors")
     let plan = try plan(made, request)
-    #expect(try job(plan).tasks.count == 1)
-    #expect(try job(plan).run(task: 0, on: JobCase.machine))
-    _ = try job(plan).finish()
+    #expect(try opened(plan).plan.tasks.map(\.stage) == [.fold, .finish])
+    #expect(try run(plan, 0))
+    _ = try finish(plan)
     request.output = made.folder.file("whole.safetensors")
     try made.run(request)
     // Provenance, names and all.
@@ -67,22 +77,24 @@ import Testing
     let made = try JobCase()
     try made.adapter()
     let plan = try plan(made, made.request())
-    #expect(throws: FoldJobError.missingTasks([0, 1, 2])) { try job(plan).finish() }
-    #expect(try job(plan).run(task: 1, on: JobCase.machine))
-    #expect(throws: FoldJobError.missingTasks([0, 2])) { try job(plan).finish() }
-    #expect(try job(plan).run(task: 0, on: JobCase.machine))
-    #expect(try job(plan).run(task: 2, on: JobCase.machine))
-    _ = try job(plan).finish()
+    #expect(throws: PlanError.missingTasks([0, 1, 2])) { try finish(plan) }
+    #expect(try run(plan, 1))
+    #expect(throws: PlanError.missingTasks([0, 2])) { try finish(plan) }
+    #expect(try run(plan, 0))
+    #expect(try run(plan, 2))
+    _ = try finish(plan)
     try made.expect(made.folder.file("out"), adds: made.deltas())
   }
 
-  @Test("a number that is no task's is refused", arguments: [-1, 3])
+  @Test("a number that is no task's is refused", arguments: [-1, 4])
   func noTask(_ number: Int) throws {
     let made = try JobCase()
     try made.adapter()
+    let plan = try plan(made, made.request())
+    #expect(throws: PlanError.noTask(found: number, count: 4)) { try run(plan, number) }
     let job = try FoldJob(made.request(), on: JobCase.machine)
-    #expect(throws: FoldJobError.noTask(found: number, count: 3)) {
-      try job.run(task: number, on: JobCase.machine)
+    #expect(throws: PlanError.noTask(found: number, count: 4)) {
+      try job.run(task: number, of: plan, on: JobCase.machine)
     }
   }
 
@@ -92,14 +104,14 @@ import Testing
     try made.adapter()
     let request = made.request()
     let plan = try plan(made, request)
-    let json = try #require(try TestFiles.json(plan).object)
+    let json = try #require(try TestFiles.json(Paths.join(plan, "plan.json")).object)
     let tasks = try #require(json["tasks"]?.array).compactMap(\.object)
-    #expect(tasks.compactMap { $0.integer("task") } == [0, 1, 2])
-    #expect(tasks.allSatisfy { $0["kind"]?.string == "fold" })
+    #expect(tasks.compactMap { $0.integer("task") } == [0, 1, 2, 3])
+    #expect(tasks.compactMap { $0["stage"]?.string } == ["fold", "fold", "fold", "finish"])
     #expect(json.integer("bytes_read") == tasks.reduce(0) { $0 + ($1.integer("bytes_read") ?? 0) })
     let result = try made.run(request)
     #expect(json.integer("bytes_written") == result.bytesWritten)
-    #expect(try PlanFile(path: plan).request == request)
+    #expect(try opened(plan).job.request == request)
   }
 
   @Test("every setting goes through the plan file")
@@ -117,7 +129,7 @@ import Testing
     request.verification = .full
     request.maximumShardBytes = 5000
     request.recordsProvenance = false
-    #expect(try PlanFile(path: plan(made, request)).request == request)
+    #expect(try opened(plan(made, request)).job.request == request)
   }
 
   // MARK: What changed since
@@ -126,8 +138,8 @@ import Testing
     _ plan: String, _ what: String, sourceLocation: SourceLocation = #_sourceLocation
   ) {
     #expect(
-      throws: FoldJobError.changedSince(plan: plan, what: what), sourceLocation: sourceLocation
-    ) { try job(plan) }
+      throws: PlanError.changedSince(plan: plan, what: what), sourceLocation: sourceLocation
+    ) { try opened(plan) }
   }
 
   @Test("a base that changed is refused: time, weights, size, header")
@@ -136,7 +148,7 @@ import Testing
       let made = try JobCase()
       try made.adapter()
       let plan = try plan(made, made.request())
-      _ = try job(plan)
+      _ = try opened(plan)
       let path = Paths.join(made.base, "model-00002-of-00003.safetensors")
       let bytes = try FileSystem.contents(path)
       switch change {
@@ -176,7 +188,7 @@ import Testing
     try made.adapter()
     let plan = try plan(made, made.request())
     try FileSystem.truncate(Paths.join(made.base, "model-00002-of-00003.safetensors"), to: 4)
-    #expect(throws: SafetensorsError.self) { try job(plan) }
+    #expect(throws: SafetensorsError.self) { try opened(plan) }
   }
 
   // MARK: Damage
@@ -189,23 +201,24 @@ import Testing
     request.dtype = .f32
     request.scale = 2
     let plan = try plan(made, request)
-    let text = String(decoding: try FileSystem.contents(plan), as: UTF8.self)
+    let text = String(
+      decoding: try FileSystem.contents(Paths.join(plan, "plan.json")), as: UTF8.self)
     func expectRefusal(
       _ from: String, _ to: String, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
       let changed = text.replacing(from, with: to)
       try #require(changed != text, "\(from)", sourceLocation: sourceLocation)
-      try made.folder.write(text: changed, to: "damaged.json")
-      let error = #expect(throws: FoldJobError.self, sourceLocation: sourceLocation) {
-        try PlanFile(path: made.folder.file("damaged.json"))
+      try made.folder.write(text: changed, to: "plan/plan.json")
+      let error = #expect(throws: PlanError.self, sourceLocation: sourceLocation) {
+        try opened(plan)
       }
-      guard case .notAPlan(made.folder.file("damaged.json"), _) = error else {
+      guard case .notAPlan(plan, _) = error else {
         Issue.record("\(String(describing: error))", sourceLocation: sourceLocation)
         return
       }
     }
     try expectRefusal("\"version\": 1", "\"version\": 2")
-    try expectRefusal("resloratool.fold-plan", "resloratool.fold")
+    try expectRefusal("resloratool.plan", "resloratool.fold")
     try expectRefusal("\"scale\": 2", "\"scale\": \"2\"")
     try expectRefusal("\"scale\"", "\"skale\"")
     try expectRefusal("\"dtype\": \"F32\"", "\"dtype\": \"F33\"")
@@ -214,9 +227,10 @@ import Testing
     try expectRefusal("\"fingerprint\"", "\"finger\"")
     try expectRefusal("\"inputs\"", "\"puts\"")
     try expectRefusal("\"request\"", "\"quest\"")
+    try expectRefusal("\"stage\": \"finish\"", "\"stage\": \"end\"")
     for length in [0, 1, text.utf8.count / 2, text.utf8.count - 3] {
-      try FileSystem.write(Array(text.utf8.prefix(length)), to: plan)
-      #expect(throws: FoldJobError.self) { try PlanFile(path: plan) }
+      try made.folder.write(text: String(text.prefix(length)), to: "plan/plan.json")
+      #expect(throws: PlanError.self) { try Plan(path: plan) }
     }
   }
 
@@ -225,10 +239,11 @@ import Testing
     let made = try JobCase()
     try made.adapter()
     let plan = try plan(made, made.request())
-    let text = String(decoding: try FileSystem.contents(plan), as: UTF8.self)
+    let text = String(
+      decoding: try FileSystem.contents(Paths.join(plan, "plan.json")), as: UTF8.self)
     try made.folder.write(
-      text: text.replacing("\"scale\": 1", with: "\"scale\": 3"), to: "plan.json")
-    #expect(throws: FoldJobError.self) { try job(plan) }
+      text: text.replacing("\"scale\": 1", with: "\"scale\": 3"), to: "plan/plan.json")
+    #expect(throws: PlanError.self) { try opened(plan) }
   }
 
   @Test("a shard that another plan's task put in its place is not taken for this plan's")
@@ -238,21 +253,19 @@ import Testing
     var request = made.request()
     request.recordsProvenance = false
     let plan = try plan(made, request)
-    for task in 0..<3 { _ = try job(plan).run(task: task, on: JobCase.machine) }
+    for task in 0..<3 { _ = try run(plan, task) }
     // As a task of the same names and sizes leaves it that is killed before its record.
     let work = made.folder.file(".out.partial")
     let shard = Paths.join(work, "model-00002-of-00003.safetensors")
     var bytes = try FileSystem.contents(shard)
     bytes[bytes.count - 1] ^= 1
     try FileSystem.write(bytes, to: shard)
-    #expect(throws: FoldJobError.missingTasks([1])) { try job(plan).finish() }
-    #expect(try job(plan).run(task: 1, on: JobCase.machine))
-    _ = try job(plan).finish()
+    #expect(throws: PlanError.missingTasks([1])) { try finish(plan) }
+    #expect(try run(plan, 1))
+    _ = try finish(plan)
     // And after the end nothing is done a second time.
-    #expect(try !job(plan).run(task: 1, on: JobCase.machine))
-    #expect(throws: FoldJobError.finishedBefore(output: request.output)) {
-      try job(plan).finish()
-    }
+    #expect(try !run(plan, 1))
+    #expect(try finish(plan) == nil)
     #expect(!made.folder.entries.contains { $0.hasPrefix(".") })
   }
 
@@ -261,7 +274,7 @@ import Testing
     let made = try JobCase()
     try made.adapter()
     let plan = try plan(made, made.request())
-    #expect(throws: FoldJobError.missingTasks([0, 1, 2])) { try job(plan).finish() }
+    #expect(throws: PlanError.missingTasks([0, 1, 2])) { try finish(plan) }
     #expect(!made.folder.entries.contains { $0.hasPrefix(".") })
   }
 
@@ -270,9 +283,9 @@ import Testing
     let made = try JobCase()
     try made.adapter()
     let plan = try plan(made, made.request())
-    _ = try job(plan).run(task: 0, on: JobCase.machine)
+    _ = try run(plan, 0)
     try made.folder.write(text: #"{"tie_word_embeddings": true}"#, to: "base/config.json")
-    let error = #expect(throws: FoldJobError.self) { try job(plan) }
+    let error = #expect(throws: PlanError.self) { try opened(plan) }
     #expect("\(error.map { "\($0)" } ?? "")".contains("config.json"))
   }
 }

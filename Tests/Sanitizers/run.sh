@@ -10,16 +10,17 @@ shift
 reports="$(mktemp -d)"
 trap 'rm -rf "$reports"' EXIT
 export SWIFT_BACKTRACE=enable=no
+failed=0
 # The tests have a process crash on purpose: that is its end, not a report.
 crashes=handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0
 
-# Shows what was found, and fails where anything was.
+# Shows what was found, and fails where anything was, or a test failed.
 conclude() {
   local count
   count="$(find "$reports" -name 'report*' -size +0 | wc -l)"
   find "$reports" -name 'report*' -size +0 -exec cat {} +
   echo "$kind: $count reports"
-  [ "$count" -eq 0 ]
+  [ "$count" -eq 0 ] && [ "$failed" = 0 ]
 }
 
 case "$kind" in
@@ -27,7 +28,7 @@ address)
   swift build --build-tests --sanitize address --scratch-path .build-address
   # Leaks are left out: a process of the tool ends without giving memory back.
   ASAN_OPTIONS="$crashes:detect_leaks=0:allocator_may_return_null=1:log_path=$reports/report" \
-    swift test --sanitize address --scratch-path .build-address --skip-build "$@"
+    swift test --sanitize address --scratch-path .build-address --skip-build "$@" || failed=1
   ;;
 thread)
   swift build --build-tests --sanitize thread --scratch-path .build-thread
@@ -36,7 +37,7 @@ thread)
   echo 'race:^_swiftEmptyArrayStorage$' >"$reports/suppressions"
   TSAN_OPTIONS="$crashes:allocator_may_return_null=1:suppressions=$reports/suppressions:log_path=$reports/report" \
     LD_PRELOAD="$reports/tsan_mutex.so" \
-    swift test --sanitize thread --scratch-path .build-thread --skip-build "$@"
+    swift test --sanitize thread --scratch-path .build-thread --skip-build "$@" || failed=1
   ;;
 valgrind)
   Tests/install-packages.sh valgrind

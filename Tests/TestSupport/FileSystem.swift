@@ -31,6 +31,8 @@ package enum FileSystem {
     try #require(chmod(path, mode_t(mode)) == 0)
   }
 
+  package static func remove(_ path: String) throws { try #require(unlink(path) == 0) }
+
   /// Makes a link that leads to `target`.
   package static func link(_ path: String, to target: String) throws {
     try #require(symlink(target, path) == 0)

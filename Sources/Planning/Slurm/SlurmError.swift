@@ -6,6 +6,8 @@ public enum SlurmError: DiagnosableError, Equatable {
   case notFound(command: String)
   /// One of Slurm's commands failed.
   case failed(command: String, message: String)
+  /// A path that can't be written as the pattern of a log's name.
+  case path(String)
   /// The plan was never given to Slurm.
   case notSubmitted(plan: String)
 
@@ -13,7 +15,7 @@ public enum SlurmError: DiagnosableError, Equatable {
   public var failureKind: FailureKind {
     switch self {
     case .notFound, .failed: .resource
-    case .notSubmitted: .usage
+    case .notSubmitted, .path: .usage
     }
   }
 
@@ -25,6 +27,9 @@ public enum SlurmError: DiagnosableError, Equatable {
         + "'resloratool plan run'"
     case .failed(let command, let message):
       "\(command) failed: \(message.escapedForTerminal)"
+    case .path(let path):
+      "\(path.escapedForTerminal): Slurm takes no backslash in the path of a log; name another plan "
+        + "with --plan-out"
     case .notSubmitted(let plan):
       "\(plan.escapedForTerminal): was not given to Slurm; run its tasks with 'resloratool plan run'"
     }

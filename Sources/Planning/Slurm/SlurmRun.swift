@@ -69,34 +69,53 @@ public struct SlurmRun: Sendable {
     self.submissions = submissions
   }
 
-  /// Checks that jobs can be submitted from here.
+  /// Checks that jobs of a plan that lies there can be submitted from here.
   ///
-  /// - Throws: `SlurmError.notFound`, `SystemError`.
-  public static func check() throws { _ = try run("sbatch", ["--version"]) }
+  /// - Throws: `SlurmError.path`, `SlurmError.notFound`, `SystemError`.
+  public static func check(plan path: String) throws {
+    if Paths.absolute(path).contains("\\") { throw SlurmError.path(path) }
+    _ = try run("sbatch", ["--version"])
+  }
 
-  /// Gives Slurm some tasks, stage after stage, each stage to begin when those before it that are
-  /// submitted here have succeeded. Where Slurm refuses one, those submitted before it are cancelled.
+  /// Gives Slurm some tasks, stage after stage: each stage is to begin when those before it have
+  /// succeeded. What Slurm still has of later stages than the first of them, it lets go of and is given
+  /// anew. Where Slurm refuses a stage, those submitted before it are cancelled.
   ///
+  /// - Returns: the tasks submitted, those of later stages among them.
   /// - Throws: `SlurmError`, errors of writing.
-  public mutating func submit(_ numbers: [Int]) throws {
+  @discardableResult
+  public mutating func submit(_ numbers: [Int]) throws -> [Int] {
+    guard let first = numbers.min() else { return [] }
     try Paths.makeFolder(Paths.join(plan.path, SlurmScript.logFolder))
-    let wanted = Set(numbers)
+    let known = try queuedJobs()
+    let stages = plan.tasks.stages
+    let later = stages.drop { $0 != plan.tasks[first].stage }.dropFirst()
+    let stale = submissions.filter { known.contains($0.job) && later.contains($0.stage) }
+    if !stale.isEmpty { _ = try SlurmRun.run("scancel", stale.map(\.job)) }
+    let wanted = Set(numbers).union(later.flatMap { plan.tasks.numbers(of: $0) })
+    // Of the first stage others may still run; that some of them failed is why we are here.
+    var dependencies = submissions.map(\.job).filter { job in
+      known.contains(job) && !stale.contains { $0.job == job }
+    }.map { "afterany:\($0)" }
     var submitted: [Submission] = []
     for script in scripts {
       let all = plan.tasks.numbers(of: script.stage)
       let parts = all.filter(wanted.contains).map { $0 - all.lowerBound }
       if parts.isEmpty { continue }
       let path = Paths.join(plan.path, script.name)
-      try OutputFile.write(Array(script.text.utf8), to: path, replacing: true)
-      let array = script.array(of: parts, tasksPerJob: options.tasksPerJob)
       do {
-        let job = try SlurmRun.run("sbatch", sbatchArguments(script, array, after: submitted.last))
+        try OutputFile.write(Array(script.text.utf8), to: path, replacing: true)
+        let array = script.array(of: parts, tasksPerJob: options.tasksPerJob)
+        let job = try SlurmRun.run(
+          "sbatch",
+          sbatchArguments(script, array, later.contains(script.stage) ? dependencies : []))
         // `123`, or `123;cluster`
-        let id = job.prefix { $0 != ";" && !$0.isWhitespace }
+        let id = String(job.prefix { $0 != ";" && !$0.isWhitespace })
         guard !id.isEmpty, id.allSatisfy(\.isNumber) else {
           throw SlurmError.failed(command: "sbatch", message: job)
         }
-        submitted.append(Submission(stage: script.stage, job: String(id), array: array))
+        submitted.append(Submission(stage: script.stage, job: id, array: array))
+        dependencies = (later.contains(script.stage) ? [] : dependencies) + ["afterok:\(id)"]
         submissions.append(submitted[submitted.count - 1])
         try write()
       } catch {
@@ -108,33 +127,35 @@ public struct SlurmRun: Sendable {
         throw error
       }
     }
+    return wanted.sorted()
   }
 
   /// The command line that submits jobs of a stage.
   func sbatchArguments(
-    _ script: SlurmScript, _ array: String, after last: Submission?
+    _ script: SlurmScript, _ array: String, _ dependencies: [String]
   ) -> [String] {
     let path = Paths.join(Paths.absolute(plan.path), script.name)
     let dependency =
-      last.map { ["--dependency=afterok:\($0.job)", "--kill-on-invalid-dep=yes"] } ?? []
+      dependencies.isEmpty
+      ? [] : ["--dependency=\(dependencies.joined(separator: ","))", "--kill-on-invalid-dep=yes"]
     return ["--parsable", "--array=\(array)"] + dependency + [path]
   }
 
   /// What would be submitted: every script, and the command that does it.
   public var preview: String {
     var text = ""
-    var last: Submission?
+    var last: [String] = []
     for script in scripts {
       let array = script.array(
         of: Array(0..<plan.tasks.numbers(of: script.stage).count), tasksPerJob: options.tasksPerJob)
-      let words = ["sbatch"] + sbatchArguments(script, array, after: last)
+      let words = ["sbatch"] + sbatchArguments(script, array, last)
       // The number is only known once it is submitted: a variable of the shell.
       let command = words.map {
         $0.contains("$") ? "\"\($0)\"" : $0.quotedForShell
       }.joined(separator: " ")
       text += "# \(script.name)\n\(script.text)\n"
       text += "# \(script.stage.rawValue)=$(\(command))\n\n"
-      last = Submission(stage: script.stage, job: "$\(script.stage.rawValue)", array: array)
+      last = ["afterok:$\(script.stage.rawValue)"]
     }
     return text
   }
@@ -143,20 +164,32 @@ public struct SlurmRun: Sendable {
   ///
   /// - Throws: `SlurmError`, `SystemError`.
   public func queued() throws -> Set<Int> {
-    if submissions.isEmpty { return [] }
-    // Jobs that ended a while ago are unknown to it, so all of the user's are asked for.
-    let text = try SlurmRun.run("squeue", ["--me", "--noheader", "--array", "--format=%F %K"])
-    var queued: Set<Int> = []
-    for line in text.split(separator: "\n") {
-      let words = line.split(separator: " ")
-      guard words.count == 2, let index = Int(words[1]),
-        let submission = submissions.first(where: { $0.job == words[0] })
-      else { continue }
+    var tasks: Set<Int> = []
+    for (submission, index) in try queuedElements() {
       let all = plan.tasks.numbers(of: submission.stage)
       let first = all.lowerBound + index * options.tasksPerJob
-      queued.formUnion(first..<min(first + options.tasksPerJob, all.upperBound))
+      tasks.formUnion(first..<min(first + options.tasksPerJob, all.upperBound))
     }
-    return queued
+    return tasks
+  }
+
+  private func queuedJobs() throws -> Set<String> {
+    Set(try queuedElements().map(\.submission.job))
+  }
+
+  /// The elements of the plan's arrays that Slurm has.
+  private func queuedElements() throws -> [(submission: Submission, index: Int)] {
+    if submissions.isEmpty { return [] }
+    // Jobs that ended a while ago are unknown to Slurm, so all of the user's are asked for.
+    let text = try SlurmRun.run("squeue", ["--me", "--noheader", "--array", "--format=%F %K %j"])
+    return text.split(separator: "\n").compactMap { line in
+      let words = line.split(separator: " ")
+      guard words.count == 3, let index = Int(words[1]) else { return nil }
+      // A controller that lost its notes gives numbers again: the name must be right too.
+      return submissions.first {
+        $0.job == words[0] && SlurmScript.jobName($0.stage) == words[2]
+      }.map { ($0, index) }
+    }
   }
 
   private static func run(_ command: String, _ arguments: [String]) throws -> String {

@@ -51,7 +51,7 @@ public struct SlurmScript: Sendable {
     let count = plan.tasks.numbers(of: stage).count
     jobCount = (count + options.tasksPerJob - 1) / options.tasksPerJob
     var directives = [
-      "--job-name=resloratool-\(stage.rawValue)",
+      "--job-name=\(SlurmScript.jobName(stage))",
       "--output=\(SlurmScript.pattern(folder))/\(SlurmScript.logFolder)/\(stage.rawValue)-%a.log",
       "--open-mode=append", "--requeue",
     ]
@@ -79,6 +79,9 @@ public struct SlurmScript: Sendable {
 
   /// A path in a pattern of a log's name, where a percent sign begins a field.
   private static func pattern(_ path: String) -> String { path.replacing("%", with: "%%") }
+
+  /// What Slurm calls the jobs of a stage.
+  static func jobName(_ stage: PlannedTask.Stage) -> String { "resloratool-\(stage.rawValue)" }
 
   /// A directive as the script's reader has to be given it: it knows quotes and backslashes.
   private static func quoted(_ directive: String) -> String {

@@ -69,7 +69,7 @@ extension FoldCommand {
         Plan(job, at: path), plan.slurm, executable: executable, arguments: taskArguments)
       return try common.print(.members(["scripts": .string(run.preview)]), run.preview)
     }
-    if plan.engine != nil { try SlurmRun.check() }
+    if plan.engine != nil { try SlurmRun.check(plan: path) }
     let written = try Plan.write(job, to: path)
     var report = report
     report.plan = written

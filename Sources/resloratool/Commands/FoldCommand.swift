@@ -113,7 +113,9 @@ struct FoldCommand: ReadingCommand {
     } else if fold.isInPlace {
       return try runInPlace(job, isResumed: isResumed, report, start)
     } else {
-      report.result = try withProgress { try job.run(undo: fold.undo, on: foldMachine, progress: $0) }
+      report.result = try withProgress {
+        try job.run(undo: fold.undo, on: foldMachine, progress: $0)
+      }
     }
     try report.show(page, common, since: start)
   }

@@ -198,14 +198,16 @@ struct FoldCommandReport {
       for submission in submissions {
         text += "\n\(submission.stage.rawValue): Slurm job \(submission.job)"
       }
-      return text + "\nfollow them with 'resloratool plan status \(word) --follow', or squeue; logs are in "
+      return text
+        + "\nfollow them with 'resloratool plan status \(word) --follow', or squeue; logs are in "
         + "\(path)/logs\n"
     }
     for stage in plan.tasks.stages {
       let count = plan.tasks.numbers(of: stage).count
       let task = count == 1 ? "" : " --task N"
       let what = count == 1 ? "" : ", N from 0 to \(count - 1)"
-      text += "\n  resloratool plan run \(word) --stage \(stage.rawValue)\(task == "" && stage != .finish && stage != .combine ? " --task 0" : task)\(what)"
+      text +=
+        "\n  resloratool plan run \(word) --stage \(stage.rawValue)\(task == "" && stage != .finish && stage != .combine ? " --task 0" : task)\(what)"
     }
     return text + "\n"
   }

@@ -28,37 +28,35 @@ struct PlanStatusCommand: ReadingCommand {
     let plan = try Plan(path: plan.path)
     let job = try openJob(of: plan)
     var slurm = try SlurmRun.isSubmitted(plan) || retry ? SlurmRun(of: plan) : nil
-    var report = try PlanStatusReport(plan, PlanStatus(plan, job), queued: slurm?.queued())
-    if retry {
-      let missing = report.missing
-      if !missing.isEmpty {
-        try slurm?.submit(missing)
-        report = try PlanStatusReport(plan, PlanStatus(plan, job), queued: slurm?.queued())
-        report.resubmitted = missing
-      }
+    func look() throws -> PlanStatus {
+      // In this order: what ended in between has noted how.
+      let queued = try slurm?.queued()
+      return try PlanStatus(plan, job, queued: queued)
     }
-    if follow { report = try following(plan, job, slurm, report) }
+    var status = try look()
+    var resubmitted: [Int] = []
+    if retry, !status.missing.isEmpty {
+      resubmitted = try slurm?.submit(status.missing) ?? []
+      status = try look()
+    }
+    if follow { try wait(while: &status, look) }
+    let report = PlanStatusReport(plan, status, resubmitted: resubmitted)
     try common.print(report.json, report.text)
-    if !report.missing.isEmpty, report.isStuck { throw ExitCode(ExitStatus.checkFailed) }
+    if status.isStuck { throw ExitCode(ExitStatus.checkFailed) }
   }
 
   /// Looks again and again until nothing is to be waited for.
-  private func following(
-    _ plan: Plan, _ job: FoldJob, _ slurm: SlurmRun?, _ first: PlanStatusReport
-  ) throws -> PlanStatusReport {
+  private func wait(while status: inout PlanStatus, _ look: () throws -> PlanStatus) throws {
     let bar = ProgressBar("folding", isQuiet: common.quiet)
     defer { bar.finish() }
-    var report = first
-    while !report.status.isFinished, !report.isStuck {
-      try bar.update(report.status.bytesDone, of: report.status.bytesTotal)
+    while !status.isFinished, !status.isStuck {
+      try bar.update(status.bytesDone, of: status.bytesTotal)
       // A second, in steps that an interruption ends.
       for _ in 0..<10 {
         try Interruption.check()
         Pause.milliseconds(100)
       }
-      report = try PlanStatusReport(plan, PlanStatus(plan, job), queued: slurm?.queued())
-      report.resubmitted = first.resubmitted
+      status = try look()
     }
-    return report
   }
 }

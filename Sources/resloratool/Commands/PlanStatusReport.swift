@@ -6,30 +6,14 @@ import Tensors
 struct PlanStatusReport {
   let status: PlanStatus
   /// What was given to the cluster again.
-  var resubmitted: [Int] = []
+  let resubmitted: [Int]
 
   private let plan: Plan
-  /// The tasks that the cluster has; nil where it was given none.
-  private let queued: Set<Int>?
 
-  init(_ plan: Plan, _ status: PlanStatus, queued: Set<Int>?) {
+  init(_ plan: Plan, _ status: PlanStatus, resubmitted: [Int]) {
     self.plan = plan
     self.status = status
-    self.queued = queued
-  }
-
-  /// What is neither done nor on its way.
-  var missing: [Int] {
-    let begun = status.numbers(.failed, .lost)
-    guard let queued else { return begun }
-    return (begun + status.numbers(.waiting)).filter { !queued.contains($0) }.sorted()
-  }
-
-  /// Whether nothing more will happen by itself.
-  var isStuck: Bool {
-    if status.isFinished { return false }
-    if let queued { return queued.isEmpty && status.numbers(.running).isEmpty }
-    return status.numbers(.running).isEmpty && !status.numbers(.failed, .lost).isEmpty
+    self.resubmitted = resubmitted
   }
 
   var json: JSONValue {
@@ -41,7 +25,7 @@ struct PlanStatusReport {
       "bytes_total": .integer(status.bytesTotal),
       "bytes_per_second": status.rate.map(JSONValue.double),
       "stages": .array(plan.tasks.stages.map(json(of:))),
-      "missing": .array(missing.map(JSONValue.integer)),
+      "missing": .array(status.missing.map(JSONValue.integer)),
       "resubmitted": .array(resubmitted.map(JSONValue.integer)),
       "tasks": .array(plan.tasks.indices.map(json(ofTask:))),
     ])
@@ -65,7 +49,7 @@ struct PlanStatusReport {
     return .members([
       "task": .integer(number), "stage": .string(task.stage.rawValue), "name": .string(task.name),
       "state": .string(status.states[number].rawValue),
-      "queued": queued.map { .bool($0.contains(number)) },
+      "queued": status.queued.map { .bool($0.contains(number)) },
       "host": record.map { .string($0.host) }, "job": record?.engineJob.map(JSONValue.string),
       "attempts": .integer(record?.attempt ?? 0),
       "seconds": record.map { .integer($0.updated - $0.started) },
@@ -92,10 +76,11 @@ struct PlanStatusReport {
     let rate = status.rate.map { ", \(Format.bytes(Int($0)))/s" } ?? ""
     lines +=
       "\(Format.bytes(status.bytesDone)) of \(Format.bytes(status.bytesTotal)) done\(rate)\n"
-    if isStuck, !missing.isEmpty {
+    let missing = status.missing
+    if status.isStuck, !missing.isEmpty {
       let word = plan.path.quotedForShell.escapedForTerminal
       lines +=
-        queued == nil
+        status.queued == nil
         ? "run again with 'resloratool plan run \(word) --task N': \(PlanError.name(of: missing))\n"
         : "\(PlanError.name(of: missing)) not done and not on the way: 'resloratool plan status "
           + "\(word) --retry' gives Slurm what is missing\n"
@@ -115,6 +100,7 @@ struct PlanStatusReport {
       status.states[number] == .lost
       ? "no word for \(age)"
       : "failed \(age) ago: \(record?.error?.escapedForTerminal ?? "")"
-    return "task \(number) (\(task.stage.rawValue), \(task.name.escapedForTerminal)\(place)): \(what)"
+    return
+      "task \(number) (\(task.stage.rawValue), \(task.name.escapedForTerminal)\(place)): \(what)"
   }
 }
