@@ -55,8 +55,7 @@ public struct FoldPlan: Sendable {
     self.parts = parts
     self.partsOfTensor = partsOfTensor
     self.scales = scales
-    output = try base.tensors.indices.map { index in
-      let info = base.tensors[index]
+    output = try base.tensors.enumerated().map { index, info in
       guard let dtype = settings.dtype else { return info }
       if scales.weight(of: index) != nil { return nil }
       guard info.dtype.isArithmetic || scales.scale(of: index) != nil else { return info }
@@ -139,7 +138,7 @@ public struct FoldPlan: Sendable {
   public func peakMemory(threads: Int) -> Int {
     // Tensor by tensor: a large model has a million pieces.
     let tile =
-      base.tensors.indices.lazy.compactMap { pieces(of: [$0]).map(workingBytes).max() }.max() ?? 0
+      base.tensors.indices.lazy.compactMap { pieces(of: $0).map(workingBytes).max() }.max() ?? 0
     let factors = parts.map(\.loadedElements).max() ?? 0
     // A thread at the end of one part's pieces and one at the start of the next; each factor exists
     // once as read and once as operand.

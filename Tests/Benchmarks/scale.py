@@ -169,7 +169,10 @@ def main():
         print(f"{'':44}{'wall':>10}{'CPU':>10}{'peak':>11}")
         limited, plans = [], []
         # Weights in F8_E4M3 give bw no statistics.
-        for adapter, method in [("lora", [])] + ([] if options.fp8 else [("reslora", ["--method", "bw"])]):
+        adapters = [("lora", [])]
+        if not options.fp8:
+            adapters.append(("reslora.safetensors", ["--method", "bw"]))
+        for adapter, method in adapters:
             plan = scratch / f"{adapter}.plan"
             fold = [tool, "fold", f"model/{adapter}", "--into", "model/base", "-o", "out", "--quiet",
                     "--json", *method, *threads]

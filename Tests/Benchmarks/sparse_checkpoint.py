@@ -11,8 +11,9 @@ Writes into FOLDER, which must not exist:
             logical size and, after the header, no blocks on the disk: it reads as zeros.
   lora/     a LoRA of PEFT on the attention projections, bf16; with --experts-too also on every
             expert
-  reslora/  a ResLoRA adapter of input shortcuts (is) on the same modules, each block linked to that
-            of the layer before; read with `--method bw` it takes statistics of the base
+  reslora.safetensors
+            a ResLoRA adapter of input shortcuts (is) on the same modules, each block linked to that
+            of the layer before; with `--method bw` it takes statistics of the base
 
 With --fp8 the projections are F8_E4M3 with block scales, as the model was published. Smaller models
 have the same tensors, fewer layers, experts and files. Prints what it wrote as JSON.
@@ -195,9 +196,8 @@ def write_lora(folder, model, rank, experts_too):
     return {"bytes": size, "modules": len(modules)}
 
 
-def write_reslora(folder, model, rank):
+def write_reslora(path, model, rank):
     """Writes a ResLoRA adapter (Adapter in safetensors §2) whose chains run through the layers."""
-    folder.mkdir(parents=True)
     tensors, blocks = [], []
     known = set()
     for name, shape in model.modules():
@@ -211,8 +211,7 @@ def write_reslora(folder, model, rank):
         blocks.append(block)
     description = {"format": "reslora-adapter", "version": 1, "structure": "is", "root": "self",
                    "pre_num": -1, "blocks": blocks}
-    size = write_sparse(folder / "adapter.safetensors", tensors,
-                        {"reslora": json.dumps(description, separators=(",", ":"))})[0]
+    size = write_sparse(path, tensors, {"reslora": json.dumps(description, separators=(",", ":"))})[0]
     return {"bytes": size, "modules": len(blocks)}
 
 
@@ -221,7 +220,7 @@ def write_all(folder, model, rank=16, experts_too=False):
     folder.mkdir()
     return {"base": write_base(folder / "base", model),
             "lora": write_lora(folder / "lora", model, rank, experts_too),
-            "reslora": write_reslora(folder / "reslora", model, rank)}
+            "reslora": write_reslora(folder / "reslora.safetensors", model, rank)}
 
 
 def add_model_options(parser):

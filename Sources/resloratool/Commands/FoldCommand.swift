@@ -113,7 +113,7 @@ struct FoldCommand: ReadingCommand {
       try PlanFile.write(job, to: path, replacing: target.force)
       report.planPath = path
     } else if target.isDryRun {
-      if !fold.isInPlace { try job.checkSpace() }
+      // The report has what is to be known.
     } else if fold.isInPlace {
       return try runInPlace(job, isResumed: isResumed, report, start)
     } else {
