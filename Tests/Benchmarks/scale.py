@@ -11,9 +11,10 @@ least wall time, the processor time and the peak memory. With --check it fails w
 plan takes more than 2 s or 256 MB.
 
 Then, from the plan, the tasks of every stage, what they read and write, and the wall to expect. That
-is a model, not a measurement: tasks are handed to nodes as these become free; a task takes its opening
-as measured here, and then as long as the slowest of what it needs: the node's disk, its network, its
-share of the storage that all nodes read and write.
+is a model, not a measurement: tasks are handed to nodes as these become free; a task takes the
+processor time of its opening as measured here, and then as long as the slowest of what it needs for
+the bytes of the base, the headers and the adapter: the node's disk, its network, its share of the
+storage that all nodes read and write. Computing is left out.
 
 Needs Python 3.9 and nothing else; build first with `swift build -c release`.
 """
@@ -35,7 +36,7 @@ NODES = [1, 8, 64]
 GB = 1e9
 # Rates in bytes per second. A disk reads and writes by turns, a network does both at once.
 RATES = [
-    ("disk 1 GB/s a node", {"disk": 1 * GB}),
+    ("1 GB/s a node", {"disk": 1 * GB}),
     ("25 Gbit/s a node, storage 10 GB/s", {"network": 25e9 / 8, "storage": 10 * GB}),
     ("25 Gbit/s a node, storage 100 GB/s", {"network": 25e9 / 8, "storage": 100 * GB}),
 ]
@@ -87,8 +88,8 @@ def stages(tasks):
 
 
 def seconds(task, nodes, rates, opening):
-    """How long a task takes while all nodes are at work."""
-    read, written = task
+    """How long a task takes while all nodes are at work; `opening` has seconds and bytes."""
+    read, written = task[0] + opening[1], task[1]
     times = [0.0]
     if "disk" in rates:
         times.append((read + written) / rates["disk"])
@@ -96,7 +97,7 @@ def seconds(task, nodes, rates, opening):
         times.append(max(read, written) / rates["network"])
     if "storage" in rates:
         times.append((read + written) / (rates["storage"] / nodes))
-    return opening + max(times)
+    return opening[0] + max(times)
 
 
 def wall(tasks, nodes, rates, opening):
@@ -133,7 +134,8 @@ def print_plan(title, tasks, opening):
             cells += [min(column), sum(column) / len(column), max(column)]
         cells += [sum(column) for column in zip(*own)]
         print(f"| {stage} | {len(own)} | " + " | ".join(size(int(cell)) for cell in cells) + " |")
-    print(f"\n{title}: wall by the model, with {opening:.2f} s for opening a task\n")
+    print(f"\n{title}: wall by the model, with {opening[0]:.2f} s and {size(opening[1])} for opening a "
+          "task\n")
     print("| nodes | " + " | ".join(name for name, _ in RATES) + " |")
     print("|---|" + "---|" * len(RATES))
     for nodes in NODES:
@@ -183,10 +185,11 @@ def main():
                 options.rounds, before=lambda: plan.unlink(missing_ok=True)))
             # A task that is not there fails once everything is open.
             opening = measure(
-                f"opening that plan for a task",
+                "opening that plan for a task",
                 [tool, "fold", "--plan", plan.name, "--task", "999999", "--quiet", *threads], scratch,
                 options.rounds, expected=2)
-            plans.append((adapter, read_plan(plan), opening["wall"]))
+            fetched = base["header_bytes"] + written[adapter.split(".")[0]]["bytes"]
+            plans.append((adapter, read_plan(plan), (opening["cpu"], fetched)))
         for plan in plans:
             print_plan(*plan)
         slow = [m["title"] for m in limited if m["wall"] > SECONDS or m["peak"] > MEGABYTES]
