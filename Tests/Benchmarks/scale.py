@@ -12,9 +12,9 @@ plan takes more than 2 s or 256 MB.
 
 Then, from the plan, the tasks of every stage, what they read and write, and the wall to expect. That
 is a model, not a measurement: tasks are handed to nodes as these become free; a task takes the
-processor time of its opening as measured here, and then as long as the slowest of what it needs for
-the bytes of the base, the headers and the adapter: the node's disk, its network, its share of the
-storage that all nodes read and write. Computing is left out.
+processor time of its opening as measured here, and then as long as the node's disk or network takes
+for the bytes of the base, the headers and the adapter; a stage takes no less than the storage that
+all nodes share takes for all of its bytes. Computing is left out.
 
 Needs Python 3.9 and nothing else; build first with `swift build -c release`.
 """
@@ -87,17 +87,12 @@ def stages(tasks):
     return found
 
 
-def seconds(task, nodes, rates, opening):
-    """How long a task takes while all nodes are at work; `opening` has seconds and bytes."""
+def seconds(task, rates, opening):
+    """How long a node takes for a task; `opening` has seconds and bytes."""
     read, written = task[0] + opening[1], task[1]
-    times = [0.0]
-    if "disk" in rates:
-        times.append((read + written) / rates["disk"])
-    if "network" in rates:
-        times.append(max(read, written) / rates["network"])
-    if "storage" in rates:
-        times.append((read + written) / (rates["storage"] / nodes))
-    return opening[0] + max(times)
+    disk = (read + written) / rates["disk"] if "disk" in rates else 0.0
+    network = max(read, written) / rates["network"] if "network" in rates else 0.0
+    return opening[0] + max(disk, network)
 
 
 def wall(tasks, nodes, rates, opening):
@@ -106,14 +101,18 @@ def wall(tasks, nodes, rates, opening):
     for stage in stages(tasks).values():
         free = [0.0] * min(nodes, len(stage))
         for task in stage:
-            heapq.heapreplace(free, free[0] + seconds(task, len(free), rates, opening))
-        total += max(free)
+            heapq.heapreplace(free, free[0] + seconds(task, rates, opening))
+        everything = sum(read + opening[1] + written for read, written in stage)
+        storage = everything / rates["storage"] if "storage" in rates else 0.0
+        total += max(max(free), storage)
     return total
 
 
 def duration(value):
     if value < 100:
         return f"{value:.0f} s"
+    if value < 600:
+        return f"{value / 60:.1f} min"
     return f"{value / 60:.0f} min" if value < 6000 else f"{value / 3600:.1f} h"
 
 
