@@ -129,7 +129,11 @@ let package = Package(
         "Adapters", "Activations", "LinearAlgebra", "Replaying",
       ],
       path: "Tests/Benchmarks",
-      exclude: ["fold.py", "fold_by_script.py", "container_h5py.py", "hdf5_h5py.py", "replay.py"],
+      exclude: [
+        "fold.py", "fold_by_script.py", "container_h5py.py", "hdf5_h5py.py", "replay.py",
+        "scale.py",
+        "sparse_checkpoint.py",
+      ],
       swiftSettings: swiftSettings),
     tests("TensorsTests", ["Tensors", "CKernels", "TestSupport"]),
     tests("ByteIOTests", ["ByteIO", "Tensors", "TestSupport"]),

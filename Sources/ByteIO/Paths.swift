@@ -111,9 +111,14 @@ package enum Paths {
     }
   }
 
+  /// Bytes that are free where `path` will be written; nil where the system does not tell.
+  package static func freeBytes(at path: String) -> Int? {
+    SystemCalls.freeBytes(at: parent(of: path))
+  }
+
   /// Throws unless at least `needed` bytes are free where `path` will be written.
   package static func requireSpace(_ needed: Int, at path: String) throws {
-    guard let free = SystemCalls.freeBytes(at: parent(of: path)) else { return }
+    guard let free = freeBytes(at: path) else { return }
     guard free >= needed else { throw FileError.noSpace(path: path, needed: needed, free: free) }
   }
 }

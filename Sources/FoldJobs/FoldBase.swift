@@ -38,11 +38,12 @@ public struct FoldBase: Sendable {
 
   /// Opens a base and checks all headers.
   ///
+  /// - Parameter threads: how many headers to read at once.
   /// - Throws: `AdapterError.notACheckpoint`, errors of the formats.
-  public init(path: String) throws {
+  public init(path: String, threads: Int = 1) throws {
     self.path = path
     isFolder = try Paths.kind(of: path) == .folder
-    let opened = try BaseCheckpoint(path: path)
+    let opened = try BaseCheckpoint(path: path, threads: threads)
     source = opened.source
     warnings = opened.warnings
     guard let checkpoint = opened.source as? ShardedCheckpoint else {

@@ -39,6 +39,7 @@ extension FoldJob {
     report: (FoldJobResult) throws -> Void
   ) throws {
     try checkInPlace()
+    try space(inPlace: true).check()
     let groups = plan.groups(ofAtMost: FoldJob.groupBytes)
     let files = try InPlaceCheckpoint(base.shards)
     let pending = try InPlaceJournal.pending(for: request.base)
@@ -81,6 +82,11 @@ extension FoldJob {
     try journal.finish()
   }
 
+  /// Bytes of the largest group, of which the journal holds one.
+  var journalByteCount: Int {
+    plan.groups(ofAtMost: FoldJob.groupBytes).map(\.byteCount).max() ?? 0
+  }
+
   /// What can't be folded in place.
   ///
   /// - Throws: `FoldJobError.notInPlace`.
@@ -91,12 +97,9 @@ extension FoldJob {
     guard plan.readsOnlyWhatItWrites else {
       return try refuse("DoRA by columns looks at whole weights")
     }
-    let largest = plan.groups(ofAtMost: FoldJob.groupBytes).map(\.byteCount).max() ?? 0
-    if largest > JournalRecord.maximumBytes {
+    if journalByteCount > JournalRecord.maximumBytes {
       try refuse("a row of a weight has more than 64 MiB")
     }
-    // The journal holds one group.
-    try Paths.requireSpace(largest, at: request.base)
     for adapter in adapters where adapter.needsWholeBase {
       try refuse(
         "the merge of \(adapter.path.escapedForTerminal) looks at the base; merge it first")

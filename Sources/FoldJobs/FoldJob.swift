@@ -30,7 +30,7 @@ public struct FoldJob: Sendable {
   /// - Throws: errors of the formats, `MergeError`, `BaseMatchError`, `FoldPlanError`.
   public init(_ request: FoldRequest, on machine: FoldMachine) throws {
     self.request = request
-    let base = try FoldBase(path: request.base)
+    let base = try FoldBase(path: request.base, threads: machine.threads)
     self.base = base
     adapters = try OpenedAdapter.all(of: request, base, machine)
     ties = base.ties
@@ -100,11 +100,6 @@ public struct FoldJob: Sendable {
       try OutputFile.check(path: request.output, replacing: request.replacing)
     }
   }
-
-  /// Checks that the disk has room for what is still to be written.
-  ///
-  /// - Throws: `FileError.noSpace`.
-  public func checkSpace() throws { try Paths.requireSpace(byteCount, at: request.output) }
 
   /// Folds everything on this machine; the output appears when all of it is verified.
   ///

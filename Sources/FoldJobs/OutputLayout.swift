@@ -52,8 +52,8 @@ public struct OutputLayout: Sendable {
       let metadata = added(old)
       let isSame =
         header.map {
-          $0.tensors == infos && metadata.map(\.key) == old.map(\.key)
-            && metadata.map(\.value) == old.map(\.value)
+          metadata.map(\.key) == old.map(\.key) && metadata.map(\.value) == old.map(\.value)
+            && $0.tensors == infos
         } ?? false
       let name =
         !isWholeFolder && maximumShardBytes == nil

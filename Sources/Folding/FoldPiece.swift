@@ -70,7 +70,8 @@ extension FoldPlan {
     return pieces
   }
 
-  private func pieces(of tensor: Int) -> [FoldPiece] {
+  /// The pieces that one of the base's tensors is written in.
+  func pieces(of tensor: Int) -> [FoldPiece] {
     guard let output = output[tensor] else { return [] }
     let info = base.tensors[tensor]
     func piece(_ work: FoldPiece.Work) -> FoldPiece { FoldPiece(tensor: tensor, work: work) }

@@ -55,8 +55,7 @@ public struct FoldPlan: Sendable {
     self.parts = parts
     self.partsOfTensor = partsOfTensor
     self.scales = scales
-    output = try base.tensors.indices.map { index in
-      let info = base.tensors[index]
+    output = try base.tensors.enumerated().map { index, info in
       guard let dtype = settings.dtype else { return info }
       if scales.weight(of: index) != nil { return nil }
       guard info.dtype.isArithmetic || scales.scale(of: index) != nil else { return info }
@@ -137,13 +136,21 @@ public struct FoldPlan: Sendable {
   /// The most working memory in bytes that running the plan takes: tiles of every thread, and the
   /// factors of the parts that can be in work at once.
   public func peakMemory(threads: Int) -> Int {
-    // Tensor by tensor: a large model has a million pieces.
-    let tile =
-      base.tensors.indices.lazy.compactMap { pieces(of: [$0]).map(workingBytes).max() }.max() ?? 0
+    let tile = base.tensors.indices.lazy.map(workingBytes(ofTensor:)).max() ?? 0
     let factors = parts.map(\.loadedElements).max() ?? 0
     // A thread at the end of one part's pieces and one at the start of the next; each factor exists
     // once as read and once as operand.
     return threads * tile + 2 * (threads + 1) * factors * 8
+  }
+
+  /// The most working memory that a piece of a tensor takes; a tensor that stays as it is may have
+  /// millions of them, all alike.
+  private func workingBytes(ofTensor tensor: Int) -> Int {
+    let isCopied =
+      partsOfTensor[tensor] == nil && scales.weight(of: tensor) == nil
+      && output[tensor]?.dtype == base.tensors[tensor].dtype
+    if isCopied { return base.tensors[tensor].byteCount == 0 ? 0 : 2 * RowTiles.stripBytes }
+    return pieces(of: tensor).map(workingBytes).max() ?? 0
   }
 
   /// Working memory that a piece takes: tiles in and out, and off the quick path float64 tiles.

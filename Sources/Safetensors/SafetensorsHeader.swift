@@ -25,6 +25,9 @@ public struct SafetensorsHeader: Sendable {
   /// The position of the tensor of that name.
   public func index(of name: TensorName) -> Int? { indices[name] }
 
+  /// A name that is too long, as an error says it.
+  static func shortened(_ name: String) -> TensorName { TensorName(String(name.prefix(32)) + "…") }
+
   /// Reads and checks a file's header, within `ReadingLimits`; the tensors must fill the rest of the
   /// file exactly.
   ///
@@ -53,9 +56,13 @@ public struct SafetensorsHeader: Sendable {
   package init(text: [UInt8], dataSize: Int, path: String) throws(SafetensorsError) {
     var parser = SafetensorsHeaderParser(path: path)
     try parser.parse(text)
-    let entries = parser.entries.sorted {
-      ($0.begin, $0.end, $0.info.name) < ($1.begin, $1.end, $1.info.name)
+    // Most writers list tensors in the order of their data.
+    let isInOrder = zip(parser.entries, parser.entries.dropFirst()).allSatisfy {
+      SafetensorsHeaderParser.Entry.areInOrder($0, $1)
     }
+    let entries =
+      isInOrder
+      ? parser.entries : parser.entries.sorted(by: SafetensorsHeaderParser.Entry.areInOrder)
     var end = 0
     for entry in entries {
       func failure(_ reason: SafetensorsError.Reason) -> SafetensorsError {
@@ -74,7 +81,10 @@ public struct SafetensorsHeader: Sendable {
     tensors = entries.map(\.info)
     offsets = entries.map(\.begin)
     metadata = parser.metadata
-    indices = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+    indices =
+      isInOrder
+      ? parser.positions
+      : Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
     self.text = text
   }
 }

@@ -8,33 +8,46 @@ struct SafetensorsHeaderParser {
     let info: TensorInfo
     let begin: Int
     let end: Int
+
+    /// By the place of their data, those without any by their names.
+    static func areInOrder(_ left: Entry, _ right: Entry) -> Bool {
+      (left.begin, left.end, left.info.name) < (right.begin, right.end, right.info.name)
+    }
   }
 
   let path: String
   private let limits = ReadingLimits.current
   private(set) var entries: [Entry] = []
   private(set) var metadata: [(key: String, value: String)] = []
-  private var names: Set<TensorName> = []
+  /// The entries by their names, in the order of the text; `metadataPosition` of the metadata.
+  private(set) var positions: [TensorName: Int] = [:]
   private var current: TensorName?
+
+  private static let metadataPosition = -1
 
   init(path: String) { self.path = path }
 
   mutating func parse(_ text: [UInt8]) throws(SafetensorsError) {
     do {
       var reader = try JSONReader(text)
+      let reserved = TensorName(SafetensorsHeader.metadataKey)
       guard try reader.peek() == UInt8(ascii: "{") else { throw failure(.headerNotAnObject) }
       try reader.beginObject()
       while let key = try reader.nextKey() {
-        if TensorName(key) == TensorName(SafetensorsHeader.metadataKey) {
-          guard names.insert(TensorName(key)).inserted else { throw failure(.duplicateKey(key)) }
+        let name = TensorName(key)
+        if name == reserved {
+          guard take(name, SafetensorsHeaderParser.metadataPosition) else {
+            throw failure(.duplicateKey(key))
+          }
           try parseMetadata(&reader)
         } else {
-          current = TensorName(key)
-          try parseEntry(key, &reader)
+          current = name
+          try parseEntry(name, &reader)
           current = nil
         }
       }
       try reader.finish()
+      positions[reserved] = nil
     } catch let error as JSONError {
       throw failure(.json(error))
     } catch let error as SafetensorsError {
@@ -46,6 +59,11 @@ struct SafetensorsHeaderParser {
 
   private func failure(_ reason: SafetensorsError.Reason) -> SafetensorsError {
     SafetensorsError(path: path, tensor: current, reason: reason)
+  }
+
+  /// Notes where a name stands; false where it did before.
+  private mutating func take(_ name: TensorName, _ position: Int) -> Bool {
+    positions.updateValue(position, forKey: name) == nil
   }
 
   private mutating func parseMetadata(_ reader: inout JSONReader) throws {
@@ -73,16 +91,17 @@ struct SafetensorsHeaderParser {
     }
   }
 
-  private mutating func parseEntry(_ key: String, _ reader: inout JSONReader) throws {
+  private mutating func parseEntry(_ name: TensorName, _ reader: inout JSONReader) throws {
+    let key = name.string
     guard key.utf8.count <= SafetensorsHeader.maximumNameSize else {
-      current = TensorName(String(key.prefix(32)) + "…")
+      current = SafetensorsHeader.shortened(key)
       throw failure(
         .nameTooLong(found: key.utf8.count, limit: SafetensorsHeader.maximumNameSize))
     }
     guard entries.count < limits.tensors else {
       throw failure(.tooManyTensors(limit: limits.tensors))
     }
-    guard names.insert(TensorName(key)).inserted else { throw failure(.duplicateKey(key)) }
+    guard take(name, entries.count) else { throw failure(.duplicateKey(key)) }
     guard try reader.peek() == UInt8(ascii: "{") else {
       throw failure(.badValue(key: key.escapedForTerminal, expected: "an object"))
     }
@@ -119,7 +138,7 @@ struct SafetensorsHeaderParser {
     }
     let info: TensorInfo
     do {
-      info = try TensorInfo(name: TensorName(key), dtype: dtype, shape: shape)
+      info = try TensorInfo(name: name, dtype: dtype, shape: shape)
     } catch {
       throw failure(.info(error))
     }
@@ -151,10 +170,11 @@ struct SafetensorsHeaderParser {
       throw failure(.badValue(key: key, expected: expected))
     }
     var values: [Int] = []
+    values.reserveCapacity(2)
     try reader.beginArray()
     while try reader.nextElement() {
       guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(try reader.peek()),
-        let value = try reader.readNumber().integer
+        let value = try reader.readDigits() ?? reader.readNumber().integer
       else { throw failure(.badValue(key: key, expected: expected)) }
       guard values.count < limit else { throw failure(tooMany(values.count + 1)) }
       values.append(value)

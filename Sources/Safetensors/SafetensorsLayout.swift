@@ -11,6 +11,7 @@ public struct SafetensorsLayout: Sendable {
   public let headerBytes: [UInt8]
   /// The size of the whole file.
   public let fileSize: Int
+  private let metadata: [(key: String, value: String)]
 
   /// The layout whose bytes equal the reference implementation's: tensors by dtype, descending,
   /// then by name; the header compact and padded with spaces to a multiple of 8.
@@ -32,6 +33,7 @@ public struct SafetensorsLayout: Sendable {
   ) {
     precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors of one name")
     var text = "{"
+    text.reserveCapacity(128 * (tensors.count + 1))
     if !metadata.isEmpty {
       text += "\"\(SafetensorsHeader.metadataKey)\":{"
       for (position, (key, value)) in metadata.enumerated() {
@@ -44,15 +46,24 @@ public struct SafetensorsLayout: Sendable {
     }
     var offset = 0
     var relative: [Int] = []
+    relative.reserveCapacity(tensors.count)
     for tensor in tensors {
       if text.utf8.count > 1 { text += "," }
       JSONValue.writeString(tensor.name.string, into: &text)
-      let shape = tensor.shape.map(String.init).joined(separator: ",")
-      let end = offset + tensor.byteCount
-      text += ":{\"dtype\":\"\(tensor.dtype.rawValue)\",\"shape\":[\(shape)],"
-      text += "\"data_offsets\":[\(offset),\(end)]}"
+      text += ":{\"dtype\":\""
+      text += tensor.dtype.rawValue
+      text += "\",\"shape\":["
+      for (position, extent) in tensor.shape.enumerated() {
+        if position > 0 { text += "," }
+        text += String(extent)
+      }
+      text += "],\"data_offsets\":["
+      text += String(offset)
+      text += ","
       relative.append(offset)
-      offset = end
+      offset += tensor.byteCount
+      text += String(offset)
+      text += "]}"
     }
     text += "}"
     var bytes = Array(text.utf8)
@@ -63,14 +74,16 @@ public struct SafetensorsLayout: Sendable {
       bytes += [UInt8](
         repeating: UInt8(ascii: " "), count: missing < 0 ? missing + block : missing)
     }
-    self.init(text: bytes, tensors: tensors, relativeOffsets: relative, dataSize: offset)
+    self.init(
+      text: bytes, tensors: tensors, metadata: metadata, relativeOffsets: relative, dataSize: offset
+    )
   }
 
   /// The layout of an existing file, its header to the byte.
   public init(preserving header: SafetensorsHeader) {
     self.init(
-      text: header.text, tensors: header.tensors, relativeOffsets: header.offsets,
-      dataSize: header.tensors.reduce(0) { $0 + $1.byteCount })
+      text: header.text, tensors: header.tensors, metadata: header.metadata,
+      relativeOffsets: header.offsets, dataSize: header.tensors.reduce(0) { $0 + $1.byteCount })
   }
 
   /// Checks that the file will be one that can be read again.
@@ -78,21 +91,43 @@ public struct SafetensorsLayout: Sendable {
   /// - Throws: `SafetensorsError` for a name or texts over the limits, or a tensor named as the
   ///   metadata are.
   public func check(for path: String) throws(SafetensorsError) {
+    func failure(
+      _ reason: SafetensorsError.Reason, _ tensor: TensorName? = nil
+    ) -> SafetensorsError { SafetensorsError(path: path, tensor: tensor, reason: reason) }
+    let limits = ReadingLimits.current
     let reserved = TensorName(SafetensorsHeader.metadataKey)
-    if tensors.contains(where: { $0.name == reserved }) {
-      throw SafetensorsError(path: path, tensor: reserved, reason: .reservedName)
+    if tensors.contains(where: { $0.name == reserved }) { throw failure(.reservedName, reserved) }
+    let size = headerBytes.count - 8
+    guard size <= limits.headerBytes else {
+      throw failure(.headerOverLimit(found: size, limit: limits.headerBytes))
     }
-    let text = Array(headerBytes.dropFirst(8))
-    let limit = ReadingLimits.current.headerBytes
-    guard text.count <= limit else {
-      throw SafetensorsError(
-        path: path, tensor: nil, reason: .headerOverLimit(found: text.count, limit: limit))
+    if tensors.count > limits.tensors {
+      throw failure(.tooManyTensors(limit: limits.tensors), tensors[limits.tensors].name)
     }
-    _ = try SafetensorsHeader(text: text, dataSize: fileSize - headerBytes.count, path: path)
+    for tensor in tensors {
+      let name = tensor.name.string
+      guard name.utf8.count <= SafetensorsHeader.maximumNameSize else {
+        throw failure(
+          .nameTooLong(found: name.utf8.count, limit: SafetensorsHeader.maximumNameSize),
+          SafetensorsHeader.shortened(name))
+      }
+    }
+    var keys: Set<TensorName> = []
+    for (key, _) in metadata where !keys.insert(TensorName(key)).inserted {
+      throw failure(.duplicateKey(key))
+    }
+    let metadataSize = metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+    guard metadataSize <= limits.metadataBytes else {
+      throw failure(.metadataTooLarge(limit: limits.metadataBytes))
+    }
   }
 
-  private init(text: [UInt8], tensors: [TensorInfo], relativeOffsets: [Int], dataSize: Int) {
+  private init(
+    text: [UInt8], tensors: [TensorInfo], metadata: [(key: String, value: String)],
+    relativeOffsets: [Int], dataSize: Int
+  ) {
     self.tensors = tensors
+    self.metadata = metadata
     headerBytes =
       unsafe withUnsafeBytes(of: UInt64(text.count).littleEndian) { unsafe Array($0) } + text
     let start = headerBytes.count

@@ -28,33 +28,85 @@ struct ShardIndex {
       ShardIndexError(path: path, reason: reason)
     }
     self.path = path
-    let tree: JSONValue
+    let text = try ReadableFile.json(at: path)
+    let map: [TensorName: String]?
     do {
-      tree = try JSONValue(parsing: ReadableFile.json(at: path))
-    } catch let error as JSONError {
+      (map, metadata) = try ShardIndex.parse(text)
+    } catch {
       throw failure(.json(error))
     }
-    guard let map = tree.object?["weight_map"]?.object else { throw failure(.noWeightMap) }
-    var weightMap: [TensorName: String] = [:]
-    for (tensor, value) in map.members {
-      guard let shard = value.string else { throw failure(.noWeightMap) }
+    guard let map else { throw failure(.noWeightMap) }
+    weightMap = map
+    let own = Paths.name(of: path)
+    for shard in Set(map.values.map { TensorName($0) }).map(\.string) {
       guard !shard.isEmpty, shard != ".", shard != "..", !shard.utf8.contains(UInt8(ascii: "/")),
-        !shard.utf8.contains(0), shard != Paths.name(of: path)
-      else { throw failure(.badShardName(tensor: tensor, shard: shard)) }
-      weightMap[TensorName(tensor)] = shard
+        !shard.utf8.contains(0), shard != own
+      else {
+        let tensor = map.filter { TensorName($0.value) == TensorName(shard) }.keys.min()
+        throw failure(.badShardName(tensor: tensor?.string ?? "", shard: shard))
+      }
     }
-    self.weightMap = weightMap
-    metadata = tree.object?["metadata"]?.object
+  }
+
+  /// What an index's text says, without a tree of it: which shard holds which tensor, nil where it
+  /// does not say so, and what it says of itself.
+  private static func parse(
+    _ text: [UInt8]
+  ) throws(JSONError) -> (map: [TensorName: String]?, metadata: JSONObject?) {
+    var reader = try JSONReader(text)
+    guard try reader.peek() == UInt8(ascii: "{") else {
+      _ = try reader.readValue()
+      try reader.finish()
+      return (nil, nil)
+    }
+    var map: [TensorName: String]?
+    var metadata: JSONObject?
+    var keys: Set<TensorName> = []
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
+      if key == "weight_map", try reader.peek() == UInt8(ascii: "{") {
+        map = try parseMap(&reader)
+      } else {
+        let value = try reader.readValue()
+        if key == "metadata" { metadata = value.object }
+      }
+      guard keys.insert(TensorName(key)).inserted else { throw reader.error(.duplicateKey(key)) }
+    }
+    try reader.finish()
+    return (map, metadata)
+  }
+
+  /// An object of strings; nil where a value is none.
+  private static func parseMap(
+    _ reader: inout JSONReader
+  ) throws(JSONError) -> [TensorName: String]? {
+    var map: [TensorName: String] = [:]
+    var isMap = true
+    var last = ""
+    try reader.beginObject()
+    while let tensor = try reader.nextKey() {
+      let value = try reader.readValue()
+      if value.string == nil { isMap = false }
+      // Thousands of tensors share the text of their shard's name.
+      if let shard = value.string, TensorName(shard) != TensorName(last) { last = shard }
+      guard map.updateValue(last, forKey: TensorName(tensor)) == nil else {
+        throw reader.error(.duplicateKey(tensor))
+      }
+    }
+    return isMap ? map : nil
   }
 
   /// Opens all shards, in the order of their names.
-  func openShards(in folder: String) throws -> [SafetensorsFile] {
+  ///
+  /// - Parameter threads: how many to open at once, as each reads and checks a header.
+  func openShards(in folder: String, threads: Int) throws -> [SafetensorsFile] {
     let names = Set(weightMap.values.map { TensorName($0) }).sorted().map(\.string)
     let missing = try names.filter { try Paths.kind(of: Paths.join(folder, $0)) == .absent }
     guard missing.isEmpty else {
       throw ShardIndexError(path: path, reason: .missingShards(missing))
     }
-    return try names.map { name in
+    return try Parallel.map(names.count, threads: threads) { position in
+      let name = names[position]
       guard try ShardIndex.staysInside(folder, name) else {
         throw ShardIndexError(path: path, reason: .shardOutsideFolder(shard: name))
       }
@@ -76,20 +128,21 @@ struct ShardIndex {
 
   /// Checks that index and shards say the same of every tensor.
   func check(_ shards: [SafetensorsFile]) throws {
-    var found: Set<TensorName> = []
     for shard in shards {
       let name = Paths.name(of: shard.label)
       for tensor in shard.tensors {
-        guard weightMap[tensor.name] == name else {
+        guard let mapped = weightMap[tensor.name], TensorName(mapped) == TensorName(name) else {
           throw ShardIndexError(
             path: path, reason: .unmappedTensor(tensor: tensor.name.string, shard: name))
         }
-        found.insert(tensor.name)
       }
     }
-    for (tensor, shard) in weightMap.sorted(by: { $0.key < $1.key }) where !found.contains(tensor) {
-      throw ShardIndexError(path: path, reason: .missingTensor(tensor: tensor.string, shard: shard))
-    }
+    // Each tensor lies in the one shard it is mapped to, so no name was seen twice.
+    guard shards.reduce(0, { $0 + $1.tensors.count }) != weightMap.count else { return }
+    let found = Set(shards.flatMap(\.tensors).map(\.name))
+    let missing = weightMap.filter { !found.contains($0.key) }.min { $0.key < $1.key }
+    guard let (tensor, shard) = missing else { preconditionFailure("fewer tensors than mapped") }
+    throw ShardIndexError(path: path, reason: .missingTensor(tensor: tensor.string, shard: shard))
   }
 
   /// A line where `metadata.total_size` is not the size of all tensors.

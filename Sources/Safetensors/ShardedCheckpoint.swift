@@ -23,11 +23,12 @@ public final class ShardedCheckpoint: FileBackedTensorSource {
 
   /// Reads the index of a folder, or its only safetensors file, and all headers.
   ///
+  /// - Parameter threads: how many headers to read at once.
   /// - Throws: `ShardIndexError`, `SafetensorsError`, `SystemError`, `FileError`.
-  public convenience init(folder: String) throws {
+  public convenience init(folder: String, threads: Int = 1) throws {
     if let path = try ShardIndex.find(in: folder) {
       let index = try ShardIndex(path: path)
-      let shards = try index.openShards(in: folder)
+      let shards = try index.openShards(in: folder, threads: threads)
       try index.check(shards)
       try self.init(
         label: folder, shards: shards, indexPath: index.path, indexMetadata: index.metadata,

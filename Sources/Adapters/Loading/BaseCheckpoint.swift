@@ -11,10 +11,11 @@ public struct BaseCheckpoint: Sendable {
 
   /// Opens one safetensors file, or a folder of shards with its index.
   ///
+  /// - Parameter threads: how many headers to read at once.
   /// - Throws: `AdapterError.notACheckpoint`, errors of the formats.
-  public init(path: String) throws {
+  public init(path: String, threads: Int = 1) throws {
     if try Paths.kind(of: path) == .folder {
-      let checkpoint = try ShardedCheckpoint(folder: path)
+      let checkpoint = try ShardedCheckpoint(folder: path, threads: threads)
       source = checkpoint
       warnings = checkpoint.warnings
     } else {

@@ -44,7 +44,7 @@ extension BaseMatch {
   static func substitution(
     for wanted: [Wanted], in base: any TensorSource
   ) -> (best: Substitution, matched: Int) {
-    bestSubstitution { candidate in
+    bestSubstitution(of: wanted.count) { candidate in
       wanted.reduce(0) { sum, item in
         sum + (candidate.apply(item).flatMap(base.index(of:)) == nil ? 0 : 1)
       }
@@ -59,15 +59,15 @@ extension BaseMatch {
     func position(_ module: TensorName, _ substitution: Substitution) -> Int? {
       substitution.apply(module).flatMap { known[$0] }
     }
-    let best = bestSubstitution { candidate in
+    let best = bestSubstitution(of: modules.count) { candidate in
       modules.reduce(0) { $0 + (position($1, candidate) == nil ? 0 : 1) }
     }.best
     return modules.map { position($0, best) }
   }
 
-  /// The substitution of the highest count, among equals the earliest.
+  /// The substitution of the highest count, which is at most `most`, among equals the earliest.
   private static func bestSubstitution(
-    _ count: (Substitution) -> Int
+    of most: Int, _ count: (Substitution) -> Int
   ) -> (best: Substitution, matched: Int) {
     var best = Substitution(stripped: "", added: "")
     var bestCount = -1
@@ -76,6 +76,8 @@ extension BaseMatch {
         let candidate = Substitution(stripped: stripped, added: added)
         let found = count(candidate)
         if found > bestCount { (best, bestCount) = (candidate, found) }
+        // None of the others can match more.
+        if found == most { return (best, found) }
       }
     }
     return (best, max(0, bestCount))

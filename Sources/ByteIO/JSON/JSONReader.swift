@@ -116,6 +116,27 @@ public struct JSONReader {
     return JSONNumber(text: String(decoding: text[start..<position], as: UTF8.self))
   }
 
+  /// Reads a number that is written in digits alone and fits; nil, with nothing read, for any other.
+  package mutating func readDigits() -> Int? {
+    skipSpace()
+    var (end, value) = (position, 0)
+    while end < text.count {
+      let digit = text[end] &- UInt8(ascii: "0")
+      guard digit < 10 else { break }
+      let (shifted, overflow) = value.multipliedReportingOverflow(by: 10)
+      let (sum, carry) = shifted.addingReportingOverflow(Int(digit))
+      guard !overflow, !carry else { return nil }
+      value = sum
+      end += 1
+    }
+    let isBare = end == text.count || ![0x2e, 0x45, 0x65].contains(text[end])
+    guard end > position, isBare, end == position + 1 || text[position] != UInt8(ascii: "0") else {
+      return nil
+    }
+    position = end
+    return value
+  }
+
   /// Reads any value into a tree; refuses objects with a key twice, and more values in all than
   /// `ReadingLimits` allow.
   public mutating func readValue() throws(JSONError) -> JSONValue {
@@ -152,7 +173,8 @@ public struct JSONReader {
 
   // MARK: Scanning
 
-  func error(_ reason: JSONError.Reason) -> JSONError {
+  /// An error at the place that was come to.
+  package func error(_ reason: JSONError.Reason) -> JSONError {
     JSONError(reason: reason, offset: position)
   }
 

@@ -109,7 +109,7 @@ struct FoldCommand: ReadingCommand {
     report.isResumed = isResumed
     if plan.isPlanned { return try self.plan(job, report, start) }
     if target.isDryRun {
-      if !fold.isInPlace { try job.checkSpace() }
+      // The report has what is to be known.
     } else if fold.isInPlace {
       return try runInPlace(job, isResumed: isResumed, report, start)
     } else {

@@ -51,6 +51,9 @@ struct FoldCommandReport {
     try common.print(json, text)
   }
 
+  /// The room that is asked for; nil once nothing is left to be written.
+  private var space: FoldSpace? { result == nil ? job.space(inPlace: isInPlace) : nil }
+
   /// What the user should not overlook.
   var warnings: [String] {
     var lines: [String] = []
@@ -78,7 +81,8 @@ struct FoldCommandReport {
   }
 
   var json: JSONValue {
-    .members([
+    let space = space
+    return .members([
       "output": .string(job.request.output),
       "files": .array(job.files.map(JSONValue.string)),
       "method": .string(job.adapters[0].method),
@@ -93,6 +97,8 @@ struct FoldCommandReport {
       "bytes_written": .integer(result?.bytesWritten ?? 0),
       "bytes_planned": .integer(job.byteCount),
       "bytes_read": .integer(job.bytesRead),
+      "bytes_needed": space.map { .integer($0.needed) },
+      "bytes_free": space?.free.map(JSONValue.integer),
       "in_place": .bool(isInPlace),
       "html": pagePath.map(JSONValue.string),
       "undo": result == nil ? nil : undoPath.map(JSONValue.string),
@@ -161,6 +167,12 @@ struct FoldCommandReport {
     }
     for note in job.notes(isInPlace: isInPlace) { lines += "note: \(note)\n" }
     lines += "\n" + table + "\n"
+    if let space, space.shortage > 0 {
+      lines +=
+        "needs \(Format.bytes(space.needed)) at \(space.path.escapedForTerminal), "
+        + "\(Format.bytes(space.free ?? 0)) are free: \(Format.bytes(space.shortage)) short; "
+        + "free some or write elsewhere\n"
+    }
     let counts = "\(changes.foldedCount) tensors folded, \(changes.copiedCount) copied"
     let files =
       job.layout.shards.count == 1 ? "" : " in \(job.layout.shards.count) files"
