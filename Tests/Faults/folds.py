@@ -7,11 +7,12 @@ SHARDS = ("fold", "adapter", "--method", "none", "--into", "base")
 
 
 def plan(workshop):
-    """The plan of a merge by weights: three tasks of statistics, three of folding."""
+    """The plan of a merge by weights: three tasks of statistics, one that combines them, three of folding,
+    and the end."""
     bases.sharded(workshop)
     workshop.succeed(
         "fold", "adapter", "--method", "bw", "--into", "base", "-o", "out", "--plan-out",
-        "plan.json")
+        "plan")
 
 
 def task(number):
@@ -19,7 +20,7 @@ def task(number):
     def prepare(workshop):
         plan(workshop)
         for earlier in range(number):
-            workshop.succeed("fold", "--plan", "plan.json", "--task", str(earlier))
+            workshop.succeed("plan", "run", "plan", "--task", str(earlier))
     return prepare
 
 
@@ -81,17 +82,19 @@ ALL = (
         ("fold", "--undo-from", "fold.undo", "--into", "folded", "-o", "out"), ("out",), points=4),
     Scenario(
         "plan", bases.sharded,
-        ("fold", "adapter", "--method", "bw", "--into", "base", "-o", "out", "--plan-out",
-         "plan.json"),
-        ("plan.json",), points=3),
+        ("fold", "adapter", "--method", "bw", "--into", "base", "-o", "out", "--plan-out", "plan"),
+        ("plan",), points=3),
     Scenario(
-        "task of statistics", task(1), ("fold", "--plan", "plan.json", "--task", "1"), (),
-        shared=(".out.partial",), points=3),
+        "task of statistics", task(1), ("plan", "run", "plan", "--task", "1"), (),
+        shared=(".out.partial", "plan"), points=3),
     Scenario(
-        "task of folding", task(4), ("fold", "--plan", "plan.json", "--task", "4"), (),
-        shared=(".out.partial",), points=4),
+        "task that combines", task(3), ("plan", "run", "plan", "--task", "3"), (),
+        shared=(".out.partial", "plan"), points=2),
     Scenario(
-        "finish", task(6), ("fold", "--plan", "plan.json", "--finish"), ("out",),
-        shared=(".out.partial",), points=4,
-        recovery=tuple(("fold", "--plan", "plan.json", "--task", str(n)) for n in range(6))),
+        "task of folding", task(5), ("plan", "run", "plan", "--task", "5"), (),
+        shared=(".out.partial", "plan"), points=4),
+    Scenario(
+        "finish", task(7), ("plan", "run", "plan", "--stage", "finish"), ("out",),
+        shared=(".out.partial", "plan"), points=4,
+        recovery=tuple(("plan", "run", "plan", "--task", str(n)) for n in range(7))),
 )
