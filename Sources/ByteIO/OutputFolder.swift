@@ -54,7 +54,7 @@ public final class OutputFolder: Sendable {
     let target = Paths.withoutTrailingSlashes(path)
     TemporaryName.removeAbandoned(besides: target)
     (temporary, lockDescriptor) = try TemporaryName.create(
-      for: target, removing: SystemCalls.removeFolder
+      for: target, removing: { SystemCalls.removeFolder($0) }
     ) {
       try SystemCalls.makeFolder($0.path, reportedPath: target)
       return try OutputFolder.open($0, isNew: true, reportedPath: target)
