@@ -50,7 +50,7 @@ let package = Package(
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
         "Adapters", "Activations", "Contents", "LinearAlgebra", "Replaying", "Merging", "Folding",
-        "FoldJobs", "Comparing", "Reports",
+        "FoldJobs", "MergeJobs", "Comparing", "Reports",
       ]
     ),
   ],
@@ -96,6 +96,12 @@ let package = Package(
       [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Activations", "Merging",
         "Folding",
+      ]),
+    module(
+      "MergeJobs",
+      [
+        "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
+        "LinearAlgebra", "Merging", "FoldJobs",
       ]),
     module("Comparing", ["Tensors", "ByteIO"]),
     module("Reports", ["Tensors", "ByteIO", "Adapters"]),
@@ -190,6 +196,12 @@ let package = Package(
       [
         "FoldJobs", "Folding", "Merging", "Adapters", "Codecs", "Safetensors", "ByteIO", "Tensors",
         "TestSupport", "LoRATestSupport",
+      ]),
+    tests(
+      "MergeJobsTests",
+      [
+        "MergeJobs", "FoldJobs", "Merging", "Activations", "Adapters", "Safetensors", "ByteIO",
+        "Tensors", "TestSupport", "LoRATestSupport",
       ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
     tests("ReportsTests", ["Reports", "Adapters", "ByteIO", "Tensors", "TestSupport"]),

@@ -63,6 +63,11 @@ public final class OutputFolder: Sendable {
     self.replacing = replacing
   }
 
+  /// The temporary folder of an unchanging name of a path.
+  package static func unchangingPath(for path: String) -> String {
+    TemporaryName(unchangingFor: Paths.withoutTrailingSlashes(path)).path
+  }
+
   /// Whether the temporary folder of an unchanging name is there.
   public static func isBegun(path: String) throws -> Bool {
     let temporary = TemporaryName(unchangingFor: Paths.withoutTrailingSlashes(path))
