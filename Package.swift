@@ -200,8 +200,8 @@ let package = Package(
     tests(
       "MergeJobsTests",
       [
-        "MergeJobs", "FoldJobs", "Merging", "Activations", "Adapters", "Safetensors", "ByteIO",
-        "Tensors", "TestSupport", "LoRATestSupport",
+        "MergeJobs", "FoldJobs", "Merging", "Activations", "Adapters", "ResLoRAContainer",
+        "Safetensors", "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
       ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
     tests("ReportsTests", ["Reports", "Adapters", "ByteIO", "Tensors", "TestSupport"]),

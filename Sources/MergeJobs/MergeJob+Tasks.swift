@@ -54,10 +54,18 @@ extension MergeJob {
           bytesWritten: size))
       maps += size
     }
+    // A cut goes by captured inputs, and its folded norms by the base.
+    let cut =
+      request.truncation == nil
+      ? 0
+      : (base?.byteCount(of: adapter.blocks.indices) ?? 0)
+        + fits.groups.indices.reduce(0) {
+          $0 + fits.bytesRead(of: $1, tokens: fits.folds.last?.upperBound ?? 0) / 2
+        }
     let elementBytes = request.dtype?.elementByteCount ?? 4
     tasks.append(
       MergeTask(
-        .finish, Paths.name(of: request.output), bytesRead: maps,
+        .finish, Paths.name(of: request.output), bytesRead: maps + cut,
         bytesWritten: adapter.blocks.reduce(0) {
           $0 + elementBytes * $1.rank * ($1.inFeatures + $1.outFeatures)
         }))
@@ -104,14 +112,15 @@ extension MergeJob {
       return try finish(on: machine, progress: progress) != nil
     }
     return try unlessPublished {
-      let folder = try workFolder()
       if try isDone(number) { return false }
       try requireDone(needed(for: number), for: number)
-      let merge = merge(on: machine, progress)
-      let parts = try parts(of: tasks[number], merge)
-      try WorkFile.write(
-        parts, fingerprint: fingerprint, to: folder.path(of: tasks[number].fileName ?? ""))
-      return true
+      let folder = try workFolder()
+      return try withExtendedLifetime(folder) {
+        let parts = try parts(of: tasks[number], merge(on: machine, progress))
+        try WorkFile.write(
+          parts, fingerprint: fingerprint, to: folder.path(of: tasks[number].fileName ?? ""))
+        return true
+      }
     } ?? false
   }
 

@@ -44,6 +44,7 @@ struct MergeCase {
     }
     request = MergeRequest(
       adapter: fixture.adapterPath, calibration: calibration, output: folder.file("out"))
+    request.method = "calibrated"
     request.base = hasBase ? fixture.basePath : nil
     request.stated.windows = fixture.windowsPath
   }
