@@ -1,4 +1,4 @@
-internal import Tensors
+package import Tensors
 
 /// The right singular vectors of a block's `s B` and the squares of its singular values, from
 /// `(s B)ᵀ (s B)` by Jacobi rotations.
@@ -8,14 +8,14 @@ internal import Tensors
 /// whose bits depend on the processor, and nothing is summed in an order that could.
 ///
 /// Takes out · r² and some 30 · r³ operations.
-struct OutputDirections {
+package struct OutputDirections {
   /// σ², largest first, as many as the smaller of out and r.
-  let weights: [Double]
+  package let weights: [Double]
   /// The vectors, one a row, [weights.count, r].
-  let rotation: Matrix
+  package let rotation: Matrix
 
   /// Finds the directions of L = `s B`, [out, r].
-  init(of left: Matrix) {
+  package init(of left: Matrix) {
     let size = left.columns
     var square = OutputDirections.square(of: left)
     var vectors = Matrix(rows: size, columns: size)
