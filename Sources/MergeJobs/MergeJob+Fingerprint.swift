@@ -54,7 +54,7 @@ extension MergeJob {
   }
 
   /// The files of an adapter, configs beside them, and what is stated of it.
-  private static func files(of adapter: Adapter, _ request: MergeRequest) throws -> [String] {
+  static func files(of adapter: Adapter, _ request: MergeRequest) throws -> [String] {
     var others = adapter.files.map(Paths.parent(of:)).uniqued.flatMap { folder in
       ["adapter_config.json", "reslora_config.json"].map { Paths.join(folder, $0) }
     }

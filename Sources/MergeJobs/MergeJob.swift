@@ -57,7 +57,7 @@ public struct MergeJob: Sendable {
     base = try request.base.map { try BaseShards(path: $0, for: adapter) }
     warnings = base?.warnings ?? []
     let inputs = try MergeJob.inputs(request, adapter, activations, base, machine)
-    try before.check(adapter.files)
+    try before.check(MergeJob.files(of: adapter, request))
     self.inputs = inputs
     fingerprint = MergeJob.fingerprint(request, inputs)
     let merge = MergeJob.merge(request, base, captured, machine)
@@ -89,6 +89,14 @@ public struct MergeJob: Sendable {
     guard fingerprint != self.fingerprint else { return }
     throw .changedSince(
       what: MergeJob.difference(inputs, self.inputs) ?? "the tool, or what it was asked,")
+  }
+
+  /// A line about base weights that are not those whose SHA-256 the adapter carries; none where there
+  /// are none. Reads the weights of blocks that carry one.
+  ///
+  /// - Throws: errors of reading.
+  public func warningsOfOtherBase(on machine: FoldMachine) throws -> [String] {
+    try adapter.warningsOfOtherBase(merge(on: machine) { _, _ in }.inputs)
   }
 
   // MARK: The merge

@@ -150,7 +150,9 @@ package struct CalibratedFits: Sendable {
   package func sums(
     of group: Int, fold: Int
   ) throws -> (gram: SymmetricPair, part: FoldPart) {
-    try BLAS.withoutOwnThreads(on: inputs.threads) {
+    let features = Double(groups[group].features)
+    try RidgeSystems.requireMemory(8 * features * features)
+    return try BLAS.withoutOwnThreads(on: inputs.threads) {
       let source = ComputedFolds(
         targets: try targets(of: group), folds: folds, threads: inputs.threads)
       let gram = try SymmetricPair(size: groups[group].features)

@@ -54,6 +54,16 @@ package enum RidgeSystems {
     return dual < primal ? (.dual, 8 * dual) : (.primal, 8 * primal)
   }
 
+  /// Refuses what the machine can't hold.
+  ///
+  /// - Throws: `LinearAlgebraError.tooLarge`.
+  static func requireMemory(_ needed: Double) throws(LinearAlgebraError) {
+    let available = Parallel.memoryByteCount
+    guard needed < Double(available) else {
+      throw .tooLarge(needed: Int(min(needed, 0x1p62)), available: available)
+    }
+  }
+
   /// Gathers all sums and makes the system.
   ///
   /// - Parameter source: where the sums of folds come from, in the primal form; nil computes them.
@@ -62,11 +72,7 @@ package enum RidgeSystems {
     _ targets: CalibrationTargets, folds: [Range<Int>], source: (any FoldSource)?, threads: Int
   ) throws -> any RidgeSystem {
     let (form, needed) = form(tokens: targets.tokens, features: targets.features)
-    let available = Parallel.memoryByteCount
-    guard needed < Double(available) else {
-      throw LinearAlgebraError.tooLarge(
-        needed: Int(min(needed, 0x1p62)), available: available)
-    }
+    try requireMemory(needed)
     switch form {
     case .dual: return try DualRidge(targets, folds: folds, threads: threads)
     case .primal:
