@@ -65,9 +65,8 @@ enum GramFile {
         var next = 0
         while next < numbers.count {
           let count = min(row + 1 - column, numbers.count - next)
-          for i in 0..<count {
-            unsafe gram.upperColumn(row)[column + i] = numbers[next + i]
-          }
+          _ = unsafe gram.upperColumn(row)[column..<(column + count)].update(
+            fromContentsOf: numbers[next..<(next + count)])
           next += count
           column += count
           if column > row { (row, column) = (row + 1, 0) }
