@@ -50,7 +50,7 @@ let package = Package(
       targets: [
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "ResLoRAContainer", "TorchCheckpoint",
         "Adapters", "Activations", "Contents", "LinearAlgebra", "Replaying", "Merging", "Folding",
-        "Planning", "FoldJobs", "Comparing", "Reports",
+        "Planning", "FoldJobs", "MergeJobs", "Comparing", "Reports",
       ]
     ),
   ],
@@ -98,14 +98,20 @@ let package = Package(
         "Tensors", "ByteIO", "Codecs", "Safetensors", "HDF5", "Adapters", "Activations", "Merging",
         "Folding", "Planning",
       ]),
+    module(
+      "MergeJobs",
+      [
+        "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
+        "LinearAlgebra", "Merging", "Planning", "FoldJobs",
+      ]),
     module("Comparing", ["Tensors", "ByteIO"]),
     module("Reports", ["Tensors", "ByteIO", "Adapters"]),
     .executableTarget(
       name: "resloratool",
       dependencies: [
         "Tensors", "ByteIO", "Safetensors", "HDF5", "ResLoRAContainer", "Adapters", "Activations",
-        "Contents", "Replaying", "Merging", "Folding", "Planning", "FoldJobs", "Comparing",
-        "Reports",
+        "Contents", "Replaying", "Merging", "Folding", "Planning", "FoldJobs", "MergeJobs",
+        "Comparing", "Reports",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: moduleSettings
@@ -198,6 +204,13 @@ let package = Package(
         "Tensors", "TestSupport", "LoRATestSupport",
       ]),
     tests("PlanningTests", ["Planning", "ByteIO", "Tensors", "TestSupport"]),
+    tests(
+      "MergeJobsTests",
+      [
+        "MergeJobs", "FoldJobs", "Planning", "Merging", "Activations", "Adapters",
+        "ResLoRAContainer",
+        "Safetensors", "ByteIO", "Tensors", "TestSupport", "LoRATestSupport",
+      ]),
     tests("ComparingTests", ["Comparing", "Tensors", "TestSupport"]),
     tests("ReportsTests", ["Reports", "Adapters", "ByteIO", "Tensors", "TestSupport"]),
     .testTarget(

@@ -22,6 +22,10 @@ public struct ActivationError: RuleViolation, Equatable {
   public enum Reason: Equatable, Sendable, CustomStringConvertible {
     /// Something else than activations.
     case notActivations
+    /// A folder without files.
+    case noFiles
+    /// A file of a folder whose inputs are not those of the first, and how they differ.
+    case otherInputs(than: String, String)
     /// The map from blocks to matrices is not strict JSON.
     case json(JSONError)
     /// The map is no object of strings.
@@ -55,6 +59,10 @@ public struct ActivationError: RuleViolation, Equatable {
       case .notActivations:
         "no activations (expected a safetensors file with 'inputs' in its metadata, or HDF5 as "
           + "'convert' and the Python package write it)"
+      case .noFiles: "no files in the folder (expected files of activations)"
+      case .otherInputs(let first, let difference):
+        "other inputs than '\(first.escapedForTerminal)' of the same folder (\(difference)); capture "
+          + "all files with one adapter"
       case .json(let error): "metadata 'inputs': \(error)"
       case .badMap: "metadata 'inputs' is no JSON object of block to tensor"
       case .unknownVersion(let found, let known):

@@ -7,8 +7,10 @@ public import Tensors
 /// Captured inputs of an adapter's linears (Activations §1). Nothing but headers is read before
 /// rows are asked for.
 public struct ActivationFile: Sendable {
-  /// The file's path.
+  /// The path of the file, or of the folder of files.
   public let label: String
+  /// The files that hold the matrices.
+  public let files: [String]
   /// The name of the format.
   public let format: String
   /// The matrices, [tokens, features] each.
@@ -40,12 +42,17 @@ public struct ActivationFile: Sendable {
     }
   }
 
-  /// Opens a file of activations in any format.
+  /// Opens a file of activations in any format, or a folder of them as one (Activations §4).
   ///
   /// - Parameter hdf5: how HDF5 files are listed.
   /// - Throws: `ActivationError`, errors of reading.
   public init(path: String, hdf5: HDF5Reading = .inProcess) throws {
-    try self.init(InputProbe(path: path, hdf5: hdf5), check: .throwing)
+    let probe = try InputProbe(path: path, hdf5: hdf5)
+    if probe.kind == .folder {
+      try self.init(folder: probe, hdf5: hdf5)
+    } else {
+      try self.init(probe, check: .throwing)
+    }
   }
 
   /// Checks what holds in all formats.
@@ -90,6 +97,7 @@ public struct ActivationFile: Sendable {
     if !unnamed.isEmpty { try broken(.unnamedMatrices(unnamed.sorted())) }
     try TextRules.checkMetadata(metadata, path: path, check)
     label = path
+    files = [path]
     self.format = format
     self.matrices = matrices
     self.inputs = positions

@@ -95,6 +95,11 @@ package enum Paths {
     return String(path[..<end])
   }
 
+  /// Removes a file, unless it is gone.
+  package static func remove(_ path: String) throws(SystemError) {
+    try SystemCalls.removeForGood(path)
+  }
+
   /// Creates a folder, unless it is there.
   package static func makeFolder(_ path: String) throws(SystemError) {
     do {

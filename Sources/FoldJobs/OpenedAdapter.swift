@@ -221,7 +221,7 @@ public struct FoldMachine: Sendable {
 
 extension FoldRequest.Stated {
   /// Reads the files and collects the overrides.
-  func overrides(_ hdf5: HDF5Reading) throws -> AdapterOverrides {
+  package func overrides(_ hdf5: HDF5Reading) throws -> AdapterOverrides {
     AdapterOverrides(
       topology: try topology.map { try TopologyFile(path: $0) }, root: root, reach: reach,
       windows: try windows.map { try WindowsFile(path: $0, hdf5: hdf5) })

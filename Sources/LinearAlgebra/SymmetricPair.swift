@@ -136,6 +136,33 @@ internal import Tensors
     }
   }
 
+  /// A column of the upper matrix down to the diagonal, `column + 1` elements: what a row of its lower
+  /// triangle holds.
+  package func upperColumn(_ column: Int) -> UnsafeMutableBufferPointer<Double> {
+    unsafe UnsafeMutableBufferPointer(start: element(.upper, 0, column), count: column + 1)
+  }
+
+  /// Adds the upper matrix to the lower one.
+  package func addUpperToLower(threads: Int) throws {
+    let starts = tileStarts
+    _ = try Parallel.map(starts.count, threads: threads) { index in
+      let columns = starts[index]..<(starts[index] + extent(starts[index]))
+      let side = 32
+      for left in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: side) {
+        let right = min(columns.upperBound, left + side)
+        for top in Swift.stride(from: left, to: size, by: side) {
+          let bottom = min(size, top + side)
+          for column in left..<right {
+            for row in max(top, column)..<max(bottom, column) {
+              unsafe element(.lower, row, column).pointee +=
+                element(.upper, column, row).pointee
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// Sets the lower matrix to `lower − upper + shift · 1` of another pair, the upper one left out
   /// where `subtracting` is false.
   package func setLower(

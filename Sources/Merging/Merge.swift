@@ -80,7 +80,16 @@ public struct Merge: Sendable {
   /// - Throws: `MergeError`, `BaseMatchError`, errors of reading.
   public func decide(_ adapter: Adapter) throws -> Decision {
     let (chosen, reason) = try choose(for: adapter)
-    let merges = try chosen.merge(adapter, inputs)
+    return try decision(
+      adapter, by: chosen, reason: reason, merges: chosen.merge(adapter, inputs))
+  }
+
+  /// The decision that a method's merges of all blocks make.
+  ///
+  /// - Throws: `MergeError.nonFiniteFactor`; errors of the truncation.
+  package func decision(
+    _ adapter: Adapter, by method: any MergeMethod.Type, reason: String?, merges: [BlockMerge]
+  ) throws -> Decision {
     let broken = zip(adapter.blocks, merges).filter { !$1.alpha.allSatisfy(\.isFinite) }
     guard inputs.allowsNonFinite || broken.isEmpty else {
       throw MergeError.nonFiniteFactor(blocks: broken.map(\.0.name))
@@ -90,10 +99,10 @@ public struct Merge: Sendable {
       try TruncatedLoRA(merged, $0, inputs)
     }
     return Decision(
-      lora: truncated ?? merged, method: chosen.name, reason: reason, blocks: merges,
+      lora: truncated ?? merged, method: method.name, reason: reason, blocks: merges,
       truncations: truncated?.losses,
       warnings: calibrationWarnings(
-        adapter, chosen, merges, cutsRanks: truncated?.cutsAny ?? false))
+        adapter, method, merges, cutsRanks: truncated?.cutsAny ?? false))
   }
 
   /// The merge as one that can go along with a fold in a single pass over the base: that of `bw` in
@@ -111,7 +120,8 @@ public struct Merge: Sendable {
     return (try StepwiseMerge(adapter, allowsNonFinite: inputs.allowsNonFinite), reason)
   }
 
-  private func choose(
+  /// The method that is used, and why where it is not the one asked for.
+  package func choose(
     for adapter: Adapter
   ) throws(MergeError) -> (method: any MergeMethod.Type, reason: String?) {
     try MergeMethods.choose(
@@ -126,7 +136,14 @@ public struct Merge: Sendable {
   ///
   /// - Throws: `MergeError`, `BaseMatchError`, errors of reading.
   public func run(_ adapter: Adapter) throws -> Result {
-    let decision = try decide(adapter)
+    try figures(of: decide(adapter))
+  }
+
+  /// What is reported of a decision: factors are made, and the base is read for what a method did not
+  /// tell of `‖W + Δ‖`.
+  ///
+  /// - Throws: `BaseMatchError`, errors of reading.
+  package func figures(of decision: Decision) throws -> Result {
     let (lora, merges) = (decision.lora, decision.blocks)
     let deltaNorms = try Parallel.map(lora.blocks.count, threads: inputs.threads) { index in
       try inputs.progress(0, 0)
@@ -134,11 +151,13 @@ public struct Merge: Sendable {
     }
     let known =
       decision.truncations == nil ? merges.map(\.foldedNorm) : merges.map { _ in nil }
-    let foldedNorms = try foldedNorms(of: lora, known: known)
+    let foldedNorms = try inputs.foldedNorms(
+      of: lora, blocks: known.indices.filter { known[$0] == nil })
     let blocks = merges.indices.map { index in
       BlockFigures(
         alpha: merges[index].alpha, norm: merges[index].norm, rank: lora.blocks[index].rank,
-        deltaNorm: deltaNorms[index], foldedNorm: foldedNorms[index],
+        deltaNorm: deltaNorms[index],
+        foldedNorm: known[index] ?? foldedNorms[index],
         truncation: decision.truncations?[index], fit: merges[index].fit,
         trials: merges[index].trials)
     }
@@ -146,15 +165,20 @@ public struct Merge: Sendable {
       lora: lora, method: decision.method, reason: decision.reason, profile: inputs.profile,
       blocks: blocks, warnings: decision.warnings)
   }
+}
 
-  /// `‖W + Δ‖` of every block, by another pass over the base where a method did not tell.
-  private func foldedNorms(of lora: any PlainLoRA, known: [Double?]) throws -> [Double?] {
-    guard let base = inputs.base, known.contains(where: { $0 == nil }) else {
-      return known
-    }
+extension MergeInputs {
+  /// `‖W + Δ‖` of some blocks by a pass over their weights, nil for the others; nil for all without a
+  /// base.
+  ///
+  /// - Throws: `BaseMatchError`, `MergeError.nonFiniteWeight`, errors of reading.
+  func foldedNorms(of lora: any PlainLoRA, blocks: [Int]) throws -> [Double?] {
+    var wanted = [Int?](repeating: nil, count: lora.blocks.count)
+    guard let base, !blocks.isEmpty else { return wanted.map { _ in nil } }
     let match = try BaseMatch(
       lora.blocks.map(BaseMatch.Wanted.init), in: base, allowingUnmatched: false)
-    let statistics = try BaseStatistics.gather(weights: match.weights, of: base, inputs) { index in
+    for block in blocks { wanted[block] = match.weights[block] }
+    let statistics = try BaseStatistics.gather(weights: wanted, of: base, self) { index in
       let factors = try lora.factors(of: index)
       return MeasuringFactors(left: factors.b, rights: [factors.a])
     }

@@ -2,7 +2,7 @@ public import ByteIO
 
 /// A job that is cut into tasks: any machine that sees the same files makes the same job of a request,
 /// runs any task of it, and writes the bytes of a run on one machine (Plans §1).
-public protocol PlannedJob: Sendable {
+public protocol PlannedJob<Machine>: Sendable {
   /// What a task may use of the machine it runs on.
   associatedtype Machine: Sendable
 

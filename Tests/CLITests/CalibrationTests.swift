@@ -2,6 +2,7 @@ import Adapters
 import ByteIO
 import Foundation
 import Safetensors
+import Tensors
 import TestSupport
 import Testing
 
@@ -45,6 +46,51 @@ import Testing
       #expect(agree(error, try #require(want.double("cv_error")), to: 1e-9))
       #expect(block.doubles("alpha") == [])
     }
+  }
+
+  @Test("a folder of files is one set of tokens; a file of other inputs in it is named")
+  func folders() throws {
+    let folder = try basic()
+    _ = folder.folder("several")
+    let whole = try SafetensorsFile(path: folder.file("activations-calibration.safetensors"))
+    for (name, rows) in [("a", 0..<20), ("b", 20..<48)] {
+      let source = MemoryTensorSource(
+        label: name,
+        tensors: try whole.tensors.enumerated().map { index, info in
+          let row = info.byteCount / info.shape[0]
+          return (
+            try TensorInfo(name: info.name, dtype: info.dtype, shape: [rows.count, info.shape[1]]),
+            try whole.bytes(of: index, range: (rows.lowerBound * row)..<(rows.upperBound * row))
+          )
+        })
+      try SafetensorsWriter.write(
+        source, metadata: whole.header.metadata, to: folder.file("several/\(name)"),
+        replacing: false)
+    }
+    let arguments = onBase + ["--method", "calibrated"]
+    _ = try merge(
+      arguments + ["--calibration", "several", "-o", "m.safetensors"], in: folder)
+    _ = try merge(arguments + calibration + ["-o", "n.safetensors"], in: folder)
+    #expect(
+      try FileSystem.contents(folder.file("m.safetensors"))
+        == FileSystem.contents(folder.file("n.safetensors")))
+    let measured = try ["several", "activations-calibration.safetensors"].map {
+      try succeed(
+        ["verify", "adapter", "--json", "--method", "none", "--activations", $0], in: folder
+      ).json().objects("methods")
+    }
+    #expect(measured[0] == measured[1])
+    try SafetensorsWriter.write(
+      MemoryTensorSource(
+        label: "c",
+        tensors: [
+          (try TensorInfo(name: "x", dtype: .f32, shape: [1, 1]), [UInt8](repeating: 0, count: 4))
+        ]), metadata: [("inputs", #"{"x": "x"}"#)], to: folder.file("several/c"), replacing: false)
+    let outcome = try Tool.run(
+      ["merge", "adapter", "--calibration", "several", "-o", "o"] + onBase, in: folder.path)
+    #expect(outcome.status == 3)
+    #expect(
+      outcome.error.hasPrefix("error: several/c: other inputs than 'a' of the same folder (no "))
   }
 
   @Test("trials: what auto tried on tokens held back, and the one it took")

@@ -109,7 +109,9 @@ import Testing
       ].map {
         Case(
           3,
-          "\(path): no activations (expected a safetensors file with 'inputs' in its metadata, or HDF5 "
+          // Of a folder, the first file that is none.
+          (path == "adapter" ? "adapter/pytorch_model_lora.bin" : path)
+            + ": no activations (expected a safetensors file with 'inputs' in its metadata, or HDF5 "
             + "as 'convert' and the Python package write it) [Activations §1]", $0)
       }
     } + [

@@ -57,11 +57,11 @@ import Testing
       metadata: #"{"reslora":\#(JSONValue.string(description).serialized())}"#)
   }
 
-  private func tasks(_ path: String) throws -> [(kind: String, read: Int, written: Int)] {
+  private func tasks(_ path: String) throws -> [(stage: String, read: Int, written: Int)] {
     let tasks = try #require(TestFiles.json(folder.file(path)).object?["tasks"]?.array)
     return try tasks.map { task in
       (
-        try #require(task.object?["kind"]?.string),
+        try #require(task.object?["stage"]?.string),
         try #require(task.object?["bytes_read"]?.number?.integer),
         try #require(task.object?["bytes_written"]?.number?.integer)
       )
@@ -83,12 +83,12 @@ import Testing
     #expect(number("bytes_needed") == size)
     #expect(try #require(number("bytes_free")) > 0)
 
-    try succeed(fold + ["--plan-out", "plan.json"], in: folder)
-    let tasks = try tasks("plan.json")
-    #expect(tasks.map(\.kind) == base.files.map { _ in "fold" })
-    #expect(tasks.map(\.read) == base.files.map(\.byteCount))
-    #expect(tasks.map(\.written) == base.files.map(\.size))
-    #expect(folder.entries == ["base", "lora", "plan.json"])
+    try succeed(fold + ["--plan-out", "fold.plan"], in: folder)
+    let tasks = try tasks("fold.plan/plan.json")
+    #expect(tasks.map(\.stage) == base.files.map { _ in "fold" } + ["finish"])
+    #expect(tasks.map(\.read) == base.files.map(\.byteCount) + [0])
+    #expect(tasks.map(\.written) == base.files.map(\.size) + [0])
+    #expect(folder.entries == ["base", "fold.plan", "lora"])
   }
 
   @Test("a merge by weights reads each adapted weight once more, file by file")
@@ -98,17 +98,18 @@ import Testing
     try succeed(
       [
         "fold", "chains.safetensors", "--into", "base", "-o", "out", "--method", "bw",
-        "--plan-out", "plan.json",
+        "--plan-out", "fold.plan",
       ], in: folder)
-    let tasks = try tasks("plan.json")
-    #expect(tasks.prefix(5).map(\.kind) == base.files.map { _ in "statistics" })
+    let tasks = try tasks("fold.plan/plan.json")
+    #expect(tasks.prefix(5).map(\.stage) == base.files.map { _ in "statistics" })
     #expect(
       tasks.prefix(5).map(\.read)
         == base.files.map { file in
           file.tensors.filter { ScaleTests.adapted.contains($0.name) }
             .reduce(0) { $0 + $1.byteCount }
         })
-    #expect(tasks.dropFirst(5).map(\.read) == base.files.map(\.byteCount))
+    #expect(tasks[5].stage == "combine")
+    #expect(tasks[6...].map(\.read) == base.files.map(\.byteCount) + [0])
   }
 
   /// Sixteen files of 1 TiB each, of which one has a weight that changes.
@@ -134,7 +135,7 @@ import Testing
   @Test("without the room there is a plan all the same, and what is missing in it")
   func shortage() throws {
     let (fold, size) = try beyondAnyDisk()
-    for asked in [["--dry-run"], ["--plan-out", "plan.json"]] {
+    for asked in [["--dry-run"], ["--plan-out", "fold.plan"]] {
       let report = try succeed(fold + asked + ["--json"], in: folder).json()
       #expect(report["bytes_needed"]?.number?.integer == size)
       let free = try #require(report["bytes_free"]?.number?.integer)
@@ -144,7 +145,7 @@ import Testing
       #expect(
         text.contains(#/\nneeds 17\.6 TB at \S*out, .* short; free some or write elsewhere\n/#))
     }
-    #expect(folder.entries == ["base", "lora", "plan.json"])
+    #expect(folder.entries == ["base", "fold.plan", "lora"])
   }
 
   @Test("the fold itself is refused before it begins")

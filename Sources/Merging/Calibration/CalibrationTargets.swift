@@ -61,10 +61,10 @@ struct CalibrationTargets: Sendable {
     var weights: [Double] = []
     for block in blocks {
       let left = try forward.left(of: block, allowsNonFinite: inputs.allowsNonFinite)
-      let (_, sigma, vt) = try Factorisation.svd(Factorisation.qr(left).r)
-      rows.append(weights.count..<(weights.count + sigma.count))
-      weights += sigma.map { $0 * $0 }
-      rotations.append(vt)
+      let directions = OutputDirections(of: left)
+      rows.append(weights.count..<(weights.count + directions.weights.count))
+      weights += directions.weights
+      rotations.append(directions.rotation)
     }
     self.rotations = rotations
     self.rows = rows
@@ -80,42 +80,14 @@ struct CalibrationTargets: Sendable {
     /// [tokens, rowCount]
     let t: Matrix
     /// Sums over the tile, for which each predecessor's input is read once more.
-    let sums: () throws -> Sums
+    let sums: () throws -> TokenSums
   }
 
-  /// Sums over tokens beside `Σ x xᵀ` and `Σ t xᵀ`.
-  struct Sums {
-    /// `Σ t²` of every row.
-    var squares: [Double]
-    /// `‖Δ_res‖²` of every block.
-    var references: [Double]
-    /// `Σ x²` of every feature.
-    var features: [Double]
-    /// `Σ x_{n−k} x_n` of every feature, by the matrix of `x_{n−k}`.
-    var slopes: [Int: [Double]]
-
-    init(_ targets: CalibrationTargets) {
-      squares = [Double](repeating: 0, count: targets.rowCount)
-      references = [Double](repeating: 0, count: targets.blocks.count)
-      features = [Double](repeating: 0, count: targets.features)
-      slopes = [:]
-      for term in targets.terms.joined() {
-        slopes[term.matrix] = [Double](repeating: 0, count: targets.features)
-      }
-    }
-
-    /// `trace(G) / features`
-    var meanEigenvalue: Double { features.reduce(0, +) / Double(features.count) }
-
-    mutating func add(_ other: Sums) {
-      func add(_ values: [Double], to sums: inout [Double]) {
-        for i in sums.indices { sums[i] += values[i] }
-      }
-      add(other.squares, to: &squares)
-      add(other.references, to: &references)
-      add(other.features, to: &features)
-      for (matrix, values) in other.slopes { add(values, to: &slopes[matrix, default: []]) }
-    }
+  /// Sums over no token.
+  var noSums: TokenSums {
+    TokenSums(
+      rows: rowCount, blocks: blocks.count, features: features,
+      others: terms.joined().map(\.matrix))
   }
 
   /// Calls `body` for every tile of some tokens, in order: reads x twice and each predecessor's input
@@ -161,8 +133,8 @@ struct CalibrationTargets: Sendable {
   }
 
   /// The sums that need no inputs but their products.
-  private func sums(over tile: Projections.Tile, _ t: Matrix) throws -> Sums {
-    var sums = Sums(self)
+  private func sums(over tile: Projections.Tile, _ t: Matrix) throws -> TokenSums {
+    var sums = noSums
     for (position, block) in blocks.enumerated() {
       let whole = try forward.state(of: block, in: tile).timesTransposed(rotations[position])
       for row in 0..<whole.rows {
@@ -204,13 +176,13 @@ struct CalibrationTargets: Sendable {
 
   /// All priors of all blocks below each other, in the coordinates of the rows: the paper's, where
   /// there is one, and that of slopes over the tokens summed.
-  func stackedPriors(_ paper: Matrix?, _ sums: Sums) throws -> Matrix {
+  func stackedPriors(_ paper: Matrix?, _ sums: TokenSums) throws -> Matrix {
     .stackedRows([paper, try rotated(slopePriors(sums))].compactMap { $0 })
   }
 
   /// The prior of slopes (Replay §4.2 a): `Σ_k A_{n−k} diag(d_k)`, d the slope of each feature of
   /// `x_{n−k}` over the same of `x_n`, [r, features] for each block.
-  func slopePriors(_ sums: Sums) -> [Matrix] {
+  func slopePriors(_ sums: TokenSums) -> [Matrix] {
     terms.map { terms in
       var map = Matrix(rows: terms[0].a.rows, columns: features)
       for term in terms {

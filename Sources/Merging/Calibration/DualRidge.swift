@@ -25,7 +25,7 @@ struct DualRidge: RidgeSystem {
     var parts: [Matrix] = []
     var sums = FoldSums(targets, folds: folds)
     for fold in folds {
-      var own = CalibrationTargets.Sums(targets)
+      var own = targets.noSums
       try targets.forEachTile(of: fold) { tile in
         unsafe values += UnsafeBufferPointer(
           start: tile.x.start, count: tile.t.rows * targets.features)

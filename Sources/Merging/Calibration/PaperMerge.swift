@@ -24,4 +24,12 @@ public struct PaperMerge: Sendable {
       return nil
     }
   }
+
+  /// The merge by `bw` of weights that were measured elsewhere.
+  ///
+  /// - Throws: `MergeError.zeroNorm`.
+  package init(_ merge: StepwiseMerge, _ statistics: [BlockStatistics]) throws(MergeError) {
+    method = WeightBasedMerge.name
+    merges = try merge.merges(statistics)
+  }
 }

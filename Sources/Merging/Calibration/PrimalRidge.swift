@@ -3,12 +3,14 @@ internal import Tensors
 
 /// Ridge regressions by the Cholesky factorisation of `G + λ 1`.
 ///
-/// Memory: 16 · features² bytes, the tiles, and 10 times the rows of t as wide as x; the number of
-/// tokens does not matter. All sums are float64.
+/// The sums of each fold are asked for once for the total, which is their sum in order, and once more
+/// when the fold is left out. Memory: 16 · features² bytes, what the source takes, and 10 times the rows
+/// of t as wide as x; the number of tokens does not matter. All sums are float64.
 struct PrimalRidge: RidgeSystem {
   private(set) var sums: FoldSums
 
   private let targets: CalibrationTargets
+  private let source: any FoldSource
   private let threads: Int
   /// G, and that of one fold.
   private let gram: SymmetricPair
@@ -17,37 +19,21 @@ struct PrimalRidge: RidgeSystem {
   /// `Σ t xᵀ`, [rowCount, features]
   private var products: Matrix
 
-  init(_ targets: CalibrationTargets, folds: [Range<Int>], threads: Int) throws {
+  init(
+    _ targets: CalibrationTargets, folds: [Range<Int>], source: any FoldSource, threads: Int
+  ) throws {
     self.targets = targets
+    self.source = source
     self.threads = threads
     gram = try SymmetricPair(size: targets.features)
     work = try SymmetricPair(size: targets.features)
     products = Matrix(rows: targets.rowCount, columns: targets.features)
     sums = FoldSums(targets, folds: folds)
-    for fold in folds {
-      var own = CalibrationTargets.Sums(targets)
-      try add(fold, to: .lower, &products) { own.add(try $0.sums()) }
-      sums.append(own)
-    }
-  }
-
-  /// Adds what G and `Σ t xᵀ` are over some tokens, and calls `body` for every tile of them.
-  private func add(
-    _ tokens: Range<Int>, to half: SymmetricPair.Half, _ products: inout Matrix,
-    _ body: (CalibrationTargets.Tile) throws -> Void = { _ in }
-  ) throws {
-    let blas = try BLAS.load()
-    try targets.forEachTile(of: tokens) { tile in
-      try gram.addProducts(of: tile.x, count: tile.t.rows, to: half, threads: threads)
-      unsafe tile.t.values.withUnsafeBufferPointer { t in
-        unsafe products.values.withUnsafeMutableBufferPointer { target in
-          guard let t = t.baseAddress, let target = target.baseAddress else { return }
-          unsafe blas.transposedTimes(
-            MatrixView(t, stride: targets.rowCount), tile.x, m: targets.rowCount,
-            n: targets.features, k: tile.t.rows, beta: 1, into: target, stride: targets.features)
-        }
-      }
-      try body(tile)
+    for fold in folds.indices {
+      let part = try source.read(fold, into: gram, withSums: true)
+      try gram.addUpperToLower(threads: threads)
+      for i in products.values.indices { products.values[i] += part.products.values[i] }
+      sums.append(part.sums ?? targets.noSums)
     }
   }
 
@@ -55,10 +41,8 @@ struct PrimalRidge: RidgeSystem {
     penalties: [Double], paper: Matrix?, step: () throws -> Void
   ) throws -> [[[Double]]] {
     var errors = RidgeSystems.noErrors(targets, penalties, paper)
-    for (number, fold) in sums.folds.enumerated() {
-      gram.clear(.upper)
-      var held = Matrix(rows: targets.rowCount, columns: targets.features)
-      try add(fold, to: .upper, &held)
+    for number in sums.folds.indices {
+      let held = try source.read(number, into: gram, withSums: false).products
       let rest = sums.outside(number)
       // (Σ t xᵀ − R_0 G) over the other folds, of all priors below each other.
       let prior = try targets.stackedPriors(paper, rest)
@@ -89,7 +73,7 @@ struct PrimalRidge: RidgeSystem {
 
   /// `Σ (t − R x)² = Σ t² − 2 R Σ t xᵀ + R G Rᵀ` over a fold, for the rows of all priors.
   private func squaredErrors(
-    _ map: Matrix, _ held: Matrix, _ sums: CalibrationTargets.Sums
+    _ map: Matrix, _ held: Matrix, _ sums: TokenSums
   ) throws -> [Double] {
     let image = try times(.upper, map)
     return (0..<map.rows).map { row in

@@ -35,14 +35,16 @@ struct RidgeFit {
 
   /// Fits the blocks.
   ///
-  /// - Parameter paper: the paper's prior of each block, [r, features], where there is one.
+  /// - Parameters:
+  ///   - paper: the paper's prior of each block, [r, features], where there is one.
+  ///   - source: see `RidgeSystems.make`.
   init(
-    _ targets: CalibrationTargets, paper: [Matrix]?, penalty: Double?, threads: Int,
-    step: () throws -> Void
+    _ targets: CalibrationTargets, paper: [Matrix]?, penalty: Double?,
+    source: (any FoldSource)? = nil, threads: Int, step: () throws -> Void
   ) throws {
     try step()
     let folds = RidgeFit.folds(targets.tokens)
-    let system = try RidgeSystems.make(targets, folds: folds, threads: threads)
+    let system = try RidgeSystems.make(targets, folds: folds, source: source, threads: threads)
     meanEigenvalue = system.sums.total.meanEigenvalue
     var choices = targets.blocks.map { _ in
       Choice(takesSlopes: paper == nil, penalty: penalty ?? .infinity)

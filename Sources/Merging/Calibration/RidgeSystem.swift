@@ -28,7 +28,7 @@ protocol RidgeSystem {
 }
 
 /// What both forms share, and the choice between them; they give the same fits.
-enum RidgeSystems {
+package enum RidgeSystems {
   /// Errors to add to: by prior, penalty and row.
   static func noErrors(
     _ targets: CalibrationTargets, _ penalties: [Double], _ paper: Matrix?
@@ -38,24 +38,48 @@ enum RidgeSystems {
       count: paper == nil ? 1 : 2)
   }
 
-  /// The form that takes less memory: tokens · (features + 2 · tokens) numbers in the dual form,
-  /// 2 · features² in the other.
-  ///
-  /// - Throws: `LinearAlgebraError.tooLarge`, errors of reading.
-  static func make(
-    _ targets: CalibrationTargets, folds: [Range<Int>], threads: Int
-  ) throws -> any RidgeSystem {
+  /// Which of two systems of equal solutions is solved (Replay §4.3).
+  package enum Form: Sendable {
+    /// As large as there are features: 2 · features² numbers.
+    case primal
+    /// As large as there are tokens: tokens · (features + 2 · tokens) numbers.
+    case dual
+  }
+
+  /// The form that takes less memory, and the bytes it takes.
+  static func form(tokens: Int, features: Int) -> (form: Form, byteCount: Double) {
     // In floating point, where nothing overflows.
-    let (tokens, features) = (Double(targets.tokens), Double(targets.features))
+    let (tokens, features) = (Double(tokens), Double(features))
     let (dual, primal) = (tokens * (features + 2 * tokens), 2 * features * features)
-    let needed = 8 * min(dual, primal)
+    return dual < primal ? (.dual, 8 * dual) : (.primal, 8 * primal)
+  }
+
+  /// Refuses what the machine can't hold.
+  ///
+  /// - Throws: `LinearAlgebraError.tooLarge`.
+  static func requireMemory(_ needed: Double) throws(LinearAlgebraError) {
     let available = Parallel.memoryByteCount
     guard needed < Double(available) else {
-      throw LinearAlgebraError.tooLarge(
-        needed: Int(min(needed, 0x1p62)), available: available)
+      throw .tooLarge(needed: Int(min(needed, 0x1p62)), available: available)
     }
-    return dual < primal
-      ? try DualRidge(targets, folds: folds, threads: threads)
-      : try PrimalRidge(targets, folds: folds, threads: threads)
+  }
+
+  /// Gathers all sums and makes the system.
+  ///
+  /// - Parameter source: where the sums of folds come from, in the primal form; nil computes them.
+  /// - Throws: `LinearAlgebraError.tooLarge`, errors of reading.
+  static func make(
+    _ targets: CalibrationTargets, folds: [Range<Int>], source: (any FoldSource)?, threads: Int
+  ) throws -> any RidgeSystem {
+    let (form, needed) = form(tokens: targets.tokens, features: targets.features)
+    try requireMemory(needed)
+    switch form {
+    case .dual: return try DualRidge(targets, folds: folds, threads: threads)
+    case .primal:
+      return try PrimalRidge(
+        targets, folds: folds,
+        source: source ?? ComputedFolds(targets: targets, folds: folds, threads: threads),
+        threads: threads)
+    }
   }
 }

@@ -78,26 +78,3 @@ extension StepwiseMerge {
     return found.compactMap { $0 }
   }
 }
-
-extension JSONValue {
-  /// A number that reads back as the same, or a string for what is not finite.
-  fileprivate static func bits(of value: Double) -> JSONValue {
-    value.isFinite ? .double(value) : .string(value.isNaN ? "nan" : value < 0 ? "-inf" : "inf")
-  }
-
-  fileprivate var bitsOfDouble: Double? {
-    switch self {
-    case .number(let number): number.double
-    case .string("nan"): .nan
-    case .string("inf"): .infinity
-    case .string("-inf"): -.infinity
-    default: nil
-    }
-  }
-
-  fileprivate var bitsOfDoubles: [Double]? {
-    guard let array else { return nil }
-    let values = array.compactMap(\.bitsOfDouble)
-    return values.count == array.count ? values : nil
-  }
-}

@@ -2,8 +2,6 @@ import Adapters
 import ByteIO
 import FoldJobs
 import Folding
-import HDF5
-import Planning
 import Reports
 import Tensors
 
@@ -59,34 +57,5 @@ extension FoldCommand {
       job, output: path, isDryRun: target.isDryRun,
       seconds: (ContinuousClock.now - start) / .seconds(1))
     try common.print(report.json, report.text)
-  }
-
-  /// The plan of a fold, and its tasks given to whoever is asked to run them.
-  func plan(_ job: FoldJob, _ report: FoldCommandReport, _ start: ContinuousClock.Instant) throws {
-    let path = plan.path(output: job.request.output)
-    if plan.isEngineDryRun {
-      let run = SlurmRun(
-        Plan(job, at: path), plan.slurm, executable: executable, arguments: taskArguments)
-      return try common.print(.members(["scripts": .string(run.preview)]), run.preview)
-    }
-    if plan.engine != nil { try SlurmRun.check(plan: path) }
-    let written = try Plan.write(job, to: path)
-    var report = report
-    report.plan = written
-    if plan.engine != nil {
-      var run = SlurmRun(
-        written, plan.slurm, executable: executable, arguments: taskArguments)
-      try run.submit(Array(written.tasks.indices))
-      report.submissions = run.submissions
-    }
-    try report.show(page, common, since: start)
-  }
-
-  /// The tool by the path that other machines know it by, where they see the same files.
-  private var executable: String { Paths.absolute(HDF5Worker.ownExecutable) }
-
-  /// What every task is to be asked beside what the plan says.
-  private var taskArguments: [String] {
-    (common.threads.map { ["--threads", "\($0)"] } ?? []) + common.limits.arguments
   }
 }

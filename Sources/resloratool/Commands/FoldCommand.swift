@@ -107,7 +107,11 @@ struct FoldCommand: ReadingCommand {
     report.pagePath = page.path
     report.isInPlace = fold.isInPlace
     report.isResumed = isResumed
-    if plan.isPlanned { return try self.plan(job, report, start) }
+    if plan.isPlanned {
+      guard let written = try self.plan(job, plan) else { return }
+      report.plan = written
+      return try report.show(page, common, since: start)
+    }
     if target.isDryRun {
       // The report has what is to be known.
     } else if fold.isInPlace {

@@ -3,7 +3,6 @@ import ByteIO
 import FoldJobs
 import Folding
 import Merging
-import Planning
 import Reports
 import Tensors
 
@@ -12,9 +11,7 @@ struct FoldCommandReport {
   /// The result; nil for a dry run.
   var result: FoldJobResult?
   /// The plan that was written instead.
-  var plan: Plan?
-  /// What of it a cluster was given.
-  var submissions: [SlurmRun.Submission] = []
+  var plan: PlanReport?
   /// How long all took.
   var seconds = 0.0
 
@@ -102,14 +99,7 @@ struct FoldCommandReport {
       "in_place": .bool(isInPlace),
       "html": pagePath.map(JSONValue.string),
       "undo": result == nil ? nil : undoPath.map(JSONValue.string),
-      "plan": plan.map { .string($0.path) },
-      "tasks": plan.map { .integer($0.tasks.count) },
-      "jobs": submissions.isEmpty
-        ? nil
-        : .array(
-          submissions.map {
-            .members(["stage": .string($0.stage.rawValue), "job": .string($0.job)])
-          }),
+      "plan": plan?.path, "tasks": plan?.tasks, "jobs": plan?.jobs,
       "peak_memory": .integer(changes.peakMemory(threads: threads)),
       "resumed_shards": result.map { .integer($0.resumedShards) },
       "seconds": .double(seconds),
@@ -176,7 +166,7 @@ struct FoldCommandReport {
     let counts = "\(changes.foldedCount) tensors folded, \(changes.copiedCount) copied"
     let files =
       job.layout.shards.count == 1 ? "" : " in \(job.layout.shards.count) files"
-    if let plan { return lines + text(of: plan) }
+    if let plan { return lines + plan.text }
     if isInPlace, result == nil {
       return lines
         + "would fold into \(job.request.base.escapedForTerminal) itself: \(changes.foldedCount) tensors; "
@@ -200,28 +190,6 @@ struct FoldCommandReport {
     return lines
       + "wrote \(job.request.output.escapedForTerminal) (\(Format.bytes(job.byteCount))\(files)): "
       + "\(counts), verified\(resumed)\(undo), \(Format.fixed(seconds, decimals: 2)) s\n"
-  }
-
-  private func text(of plan: Plan) -> String {
-    let path = plan.path.escapedForTerminal
-    let word = plan.path.quotedForShell.escapedForTerminal
-    var text = "wrote the plan \(path): \(plan.tasks.count) tasks"
-    guard submissions.isEmpty else {
-      for submission in submissions {
-        text += "\n\(submission.stage.rawValue): Slurm job \(submission.job)"
-      }
-      return text
-        + "\nfollow them with 'resloratool plan status \(word) --follow', or squeue; logs are in "
-        + "\(path)/logs\n"
-    }
-    for stage in plan.tasks.stages {
-      let count = plan.tasks.numbers(of: stage).count
-      let task = count == 1 ? "" : " --task N"
-      let what = count == 1 ? "" : ", N from 0 to \(count - 1)"
-      text +=
-        "\n  resloratool plan run \(word) --stage \(stage.rawValue)\(task == "" && stage != .finish && stage != .combine ? " --task 0" : task)\(what)"
-    }
-    return text + "\n"
   }
 
   private func title(_ adapter: OpenedAdapter, _ match: BaseMatch) -> String {

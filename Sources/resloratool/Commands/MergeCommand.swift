@@ -2,7 +2,10 @@ import Adapters
 import ArgumentParser
 import ByteIO
 import FoldJobs
+import MergeJobs
 import Merging
+import Planning
+import ResLoRAContainer
 import Reports
 import Tensors
 
@@ -28,9 +31,24 @@ struct MergeCommand: ReadingCommand {
   @OptionGroup var output: OutputPathOption
   @OptionGroup var storage: FormatOption
   @OptionGroup var target: OutputOptions
+  @OptionGroup var plan: PlanOptions
   @OptionGroup var page: ReportOptions
   @OptionGroup var nonFinite: NonFiniteOptions
   @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard plan.isPlanned else { return }
+    guard merge.settings.calibration.calibration != nil, merge.settings.compat == .standard else {
+      throw ValidationError(
+        "a plan of a merge is of --method calibrated: name --calibration FILE, without --compat; other "
+          + "merges are soon done here")
+    }
+    if page.path != nil || target.isDryRun {
+      throw ValidationError(
+        "a plan is made and nothing merged here: leave out --html ('plan run --stage finish' takes it) "
+          + "and --dry-run")
+    }
+  }
 
   func run() throws {
     try FoldJob.checkNotPending([adapter] + [base].compactMap { $0 })
@@ -50,6 +68,7 @@ struct MergeCommand: ReadingCommand {
     try OutputOptions.check(output, against: inputs)
     try format.checkOutput(at: output, replacing: target.force)
     try page.check(output: output, against: inputs, replacing: target.force)
+    if plan.isPlanned { return try writePlan(input, output, format, inputs) }
     let (result, warnings) = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
     try Interruption.check()
@@ -71,6 +90,32 @@ struct MergeCommand: ReadingCommand {
       try page.write(replacing: target.force, json: report.json, report.page.html)
     }
     try common.print(report.json, AdapterSummary.text(adapter, input) + report.text)
+  }
+
+  /// The plan of a merge that is fitted on captured inputs.
+  private func writePlan(
+    _ input: Adapter, _ output: String, _ format: AdapterOutputFormat, _ inputs: [String?]
+  ) throws {
+    guard let choice = merge.settings.calibration.choice else { preconditionFailure("validated") }
+    try Plan.checkAbsent(plan.path(output: output))
+    try OutputOptions.check(plan.path(output: output), against: inputs)
+    var request = MergeRequest(adapter: adapter, calibration: choice, output: output)
+    request.base = base
+    request.method = merge.method
+    request.truncation = merge.settings.truncation
+    request.stated = source.requested
+    request.format = format.identifier
+    request.compression = storage.compression ?? .automatic
+    request.dtype = target.dtype?.dtype
+    request.allowsNonFinite = nonFinite.isAllowed
+    request.replacing = target.force
+    let job = try MergeJob(request.absolute, on: foldMachine)
+    guard let report = try plan(job, plan) else { return }
+    let json = JSONValue.members([
+      "output": .string(job.output), "plan": report.path, "tasks": report.tasks,
+      "jobs": report.jobs,
+    ])
+    try common.print(json, AdapterSummary.text(adapter, input) + "\n" + report.text)
   }
 
   /// Where the result goes and how it is stored: a PEFT folder unless something else is said.

@@ -1,7 +1,10 @@
 public import ArgumentParser
 import ByteIO
 import FoldJobs
+import MergeJobs
+import Merging
 public import Planning
+import Reports
 import Tensors
 
 /// `plan run`: tasks of a plan, here and now.
@@ -55,7 +58,7 @@ struct PlanRunCommand: ReadingCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if task == nil, stage != .finish, stage != .combine {
+    if task == nil, stage?.isOne != true {
       throw ValidationError("name the task: --task N or --task auto, or --stage finish")
     }
     if let tasksPerJob, !(1...1_000_000).contains(tasksPerJob) {
@@ -71,10 +74,20 @@ struct PlanRunCommand: ReadingCommand {
     let plan = try Plan(path: plan.path)
     let numbers = try chosen(of: plan)
     let job = try openJob(of: plan)
-    try FoldJob.checkNotPending([job.request.base])
-    if stage == .finish, numbers.count == 1 { return try finish(plan, job, start) }
+    if stage != .finish {
+      try run(numbers, of: plan, job)
+    } else if let job = job as? FoldJob {
+      try finish(plan, job, start)
+    } else if let job = job as? MergeJob {
+      try finish(plan, job)
+    }
+  }
+
+  private func run(
+    _ numbers: [Int], of plan: Plan, _ job: some PlannedJob<FoldMachine>
+  ) throws {
     let run = try TaskRun(plan, job)
-    var failures: [any Error] = []
+    var failures: [any DiagnosableError] = []
     var results: [(task: Int, isNew: Bool)] = []
     for number in numbers {
       let bar = ProgressBar("task \(number)", isQuiet: common.quiet)
@@ -89,9 +102,7 @@ struct PlanRunCommand: ReadingCommand {
       }
     }
     try print(results)
-    if let error = failures.first as? any DiagnosableError {
-      throw ExitCode(ExitStatus.of(error.failureKind))
-    }
+    if let error = failures.first { throw ExitCode(ExitStatus.of(error.failureKind)) }
   }
 
   /// The tasks to run.
@@ -123,11 +134,10 @@ struct PlanRunCommand: ReadingCommand {
     try common.print(json, text.joined())
   }
 
-  /// The last task, and what all of them did.
+  /// The last task of a fold, and what all of them did.
   private func finish(_ plan: Plan, _ job: FoldJob, _ start: ContinuousClock.Instant) throws {
-    try page.check(
-      output: job.request.output,
-      against: job.request.adapters.map(\.path) + [job.request.base, plan.path],
+    try checkPage(
+      plan, job.request.adapters.map(\.path) + [job.request.base],
       replacing: job.request.replacing)
     let number = plan.tasks.count - 1
     let result = try TaskRun(plan, job).noting(number) { _ in try job.finish(of: plan.path) }
@@ -136,6 +146,31 @@ struct PlanRunCommand: ReadingCommand {
     report.pagePath = page.path
     report.result = result
     try report.show(page, common, since: start)
+  }
+
+  /// The last task of a merge, and what all of them did.
+  private func finish(_ plan: Plan, _ job: MergeJob) throws {
+    let request = job.request
+    try checkPage(
+      plan, [request.adapter, request.base, request.calibration.path],
+      replacing: request.replacing)
+    let number = plan.tasks.count - 1
+    let result = try TaskRun(plan, job).noting(number) { note in
+      try job.finish(of: plan.path, on: foldMachine) { note($0, $1) }
+    }
+    guard let result, let result else { return try print([(number, false)]) }
+    var report = MergeReport(
+      job.adapter, result.merge, output: job.output, byteCount: result.byteCount, isDryRun: false)
+    report.warnings = job.warnings + result.merge.warnings
+    report.pagePath = page.path
+    common.warn(report.warnings)
+    try page.write(replacing: request.replacing, json: report.json, report.page.html)
+    try common.print(
+      report.json, AdapterSummary.text(request.adapter, job.adapter) + report.text)
+  }
+
+  private func checkPage(_ plan: Plan, _ inputs: [String?], replacing: Bool) throws {
+    try page.check(output: plan.output, against: inputs + [plan.path], replacing: replacing)
   }
 }
 

@@ -26,7 +26,10 @@ struct PlanStatusCommand: ReadingCommand {
 
   func run() throws {
     let plan = try Plan(path: plan.path)
-    let job = try openJob(of: plan)
+    try tell(plan, openJob(of: plan))
+  }
+
+  private func tell(_ plan: Plan, _ job: some PlannedJob) throws {
     var slurm = try SlurmRun.isSubmitted(plan) || retry ? SlurmRun(of: plan) : nil
     func look() throws -> PlanStatus {
       // In this order: what ended in between has noted how.

@@ -23,7 +23,9 @@ struct VerifyCommand: ReadingCommand {
   var adapter: String
 
   @Option(
-    help: ArgumentHelp("Captured inputs to measure on: safetensors or HDF5.", valueName: "file"))
+    help: ArgumentHelp(
+      "Captured inputs to measure on: safetensors or HDF5, a file or a folder of files.",
+      valueName: "file"))
   var activations: String
 
   @Option(

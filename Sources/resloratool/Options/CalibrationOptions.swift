@@ -9,7 +9,7 @@ import Tensors
 struct CalibrationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Captured inputs that ls, calibrated and auto are fitted on, and ranks cut by.",
+      "Captured inputs that ls, calibrated and auto are fitted on, and ranks cut by: a file, or a folder of files.",
       valueName: "file"))
   var calibration: String?
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import ByteIO
 import Planning
 
-/// How a fold is cut into tasks that run apart, and who runs them.
+/// How a job is cut into tasks that run apart, and who runs them.
 struct PlanOptions: ParsableArguments {
   /// Who runs a plan's tasks.
   enum Engine: String, ExpressibleByArgument, CaseIterable {
@@ -11,10 +11,10 @@ struct PlanOptions: ParsableArguments {
 
   @Option(
     name: .customLong("plan-out"),
-    help: ArgumentHelp("Write the plan, a folder, and fold nothing here.", valueName: "folder"))
+    help: ArgumentHelp("Write the plan, a folder, and do nothing of it here.", valueName: "folder"))
   var out: String?
 
-  @Option(help: "Have a cluster fold: plan, and give it the tasks (plan: OUTPUT.plan).")
+  @Option(help: "Have a cluster do it: write the plan (OUTPUT.plan) and give it the tasks.")
   var engine: Engine?
 
   @Flag(
