@@ -2,6 +2,7 @@ internal import Adapters
 internal import ByteIO
 public import Folding
 internal import Merging
+internal import Planning
 internal import Safetensors
 internal import Tensors
 
@@ -118,6 +119,7 @@ public struct FoldJob: Sendable {
     let undo = try undo.map { try undoWriter($0) }
     var known = KnownStatistics(adapters)
     guard layout.isFolder else {
+      try WorkOwner.check(ofOutput: request.output, for: nil)
       let writer = try writer(0, at: request.output, replacing: request.replacing)
       let report = try unsafe fold(
         0, into: writer, &known, on: machine, change: undo.map(observer), progress)

@@ -55,8 +55,11 @@ package struct WorkOwner: Sendable, Equatable {
 
   /// Checks that no other plan has begun to fill the place of an output.
   ///
+  /// - Parameter fingerprint: of the plan that may; nil where none may.
   /// - Throws: `PlanError.held`.
-  package static func check(ofOutput output: String, for fingerprint: String) throws(PlanError) {
+  package static func check(
+    ofOutput output: String, for fingerprint: String?
+  ) throws(PlanError) {
     let folder = OutputFolder.temporaryPath(of: output)
     guard let owner = WorkOwner(in: folder), owner.plan != nil, owner.fingerprint != fingerprint
     else { return }

@@ -140,12 +140,13 @@ import Testing
       #expect(report["bytes_needed"]?.number?.integer == size)
       let free = try #require(report["bytes_free"]?.number?.integer)
       try #require(free < size, "a disk with room for 16 TiB")
-      let text = try succeed(fold + asked + ["--force"], in: folder).output
+      let again = asked == ["--dry-run"] ? asked : ["--plan-out", "again.plan"]
+      let text = try succeed(fold + again, in: folder).output
       // A plan's paths are absolute.
       #expect(
         text.contains(#/\nneeds 17\.6 TB at \S*out, .* short; free some or write elsewhere\n/#))
     }
-    #expect(folder.entries == ["base", "fold.plan", "lora"])
+    #expect(folder.entries == ["again.plan", "base", "fold.plan", "lora"])
   }
 
   @Test("the fold itself is refused before it begins")

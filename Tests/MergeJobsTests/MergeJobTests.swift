@@ -158,7 +158,7 @@ struct Setting: CustomStringConvertible {
   func damaged(_ kind: PlannedTask.Stage) throws {
     let made = try MergeCase(FixtureCase("minilm/is"), penalty: 0.1)
     let job = try made.job()
-    let order = PlannedTask.Stage.allCases
+    let order = job.tasks.stages
     let before = job.tasks.indices.filter {
       (order.firstIndex(of: job.tasks[$0].stage) ?? 0) <= (order.firstIndex(of: kind) ?? 0)
     }

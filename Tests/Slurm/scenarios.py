@@ -1,6 +1,7 @@
 """What happens to a fold on a cluster."""
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -155,6 +156,26 @@ def two_plans(shop):
     shop.expect_complete()
 
 
+def fitted(shop):
+    """A merge that is fitted on captured inputs, in tasks."""
+    # Two files, together enough tokens for sums.
+    (shop.folder / "captured").mkdir()
+    for path in shop.adapter.glob("activations-*.safetensors"):
+        shutil.copy(path, shop.folder / "captured")
+    merge = ("merge", shop.adapter, "--method", "calibrated", "--base", "base", "--calibration",
+             "captured")
+    alone = shop.succeed(*merge, "-o", "merged-alone")
+    shop.succeed(*merge, "-o", "merged", "--engine", "slurm", "--time", "5")
+    shop.cluster.wait_for_jobs()
+    status = shop.succeed("plan", "status", "merged.plan")
+    require(status["finished"], f"not finished: {shop.errors(status)}")
+    for path in (shop.folder / "merged-alone").iterdir():
+        require(path.read_bytes() == (shop.folder / "merged" / path.name).read_bytes(), path.name)
+    stages = {stage["stage"]: stage["tasks"] for stage in status["stages"]}
+    require(stages["gram"] == 5 * stages["fit"] and len(alone["blocks"]) >= stages["fit"], f"stages {stages}")
+    return ", ".join(f"{count} {stage}" for stage, count in stages.items())
+
+
 def refused(shop):
     """Slurm refuses a job, or is not there: nothing is submitted."""
     outcome = shop.run(
@@ -172,5 +193,5 @@ def refused(shop):
 
 ALL = (
     undisturbed, several_tasks_a_job, dead_node, dead_controller, cancelled,
-    retried_while_running, twice_at_once, changed_base, two_plans, refused,
+    retried_while_running, twice_at_once, changed_base, two_plans, fitted, refused,
 )
