@@ -84,6 +84,12 @@ package enum Paths {
     return absolute(path).hasPrefix(folder == "/" ? folder : folder + "/")
   }
 
+  /// What a file keeps under another name, and no other has: its number and the time of its last change;
+  /// nil where there is none.
+  package static func identity(of path: String) throws(SystemError) -> String? {
+    try SystemCalls.status(path: path).map { "\($0.inode) \($0.changeTime)" }
+  }
+
   /// The path without slashes at its end.
   package static func withoutTrailingSlashes(_ path: String) -> String {
     var end = path.endIndex
@@ -99,6 +105,9 @@ package enum Paths {
   package static func remove(_ path: String) throws(SystemError) {
     try SystemCalls.removeForGood(path)
   }
+
+  /// Removes a folder if it is empty.
+  package static func removeFolder(_ path: String) { SystemCalls.removeFolder(path) }
 
   /// Creates a folder, unless it is there.
   package static func makeFolder(_ path: String) throws(SystemError) {

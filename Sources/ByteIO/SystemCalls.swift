@@ -337,7 +337,14 @@ enum SystemCalls {
     return unsafe String(cString: resolved)
   }
 
-  static func coreCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+  static func coreCount() -> Int {
+    #if os(Linux)
+      // A job of a cluster may be bound to some of the machine's.
+      let count = Int(rl_core_count())
+      if count > 0 { return count }
+    #endif
+    return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+  }
 
   /// The bytes of memory the machine has.
   static func memoryByteCount() -> Int {

@@ -32,6 +32,15 @@ static inline int rl_rename(const char *source, const char *target, unsigned fla
   return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, source, -100, target, flags);
 }
 
+/// The processors that this process may run on; 0 where the kernel doesn't say.
+static inline int rl_core_count(void) {
+  unsigned long set[128];  // of 8,192 processors
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof set, set);
+  int count = 0;
+  for (long i = 0; i < bytes / (long)sizeof set[0]; ++i) count += __builtin_popcountl(set[i]);
+  return count;
+}
+
 /// pipe2(2) with ends that no program started later inherits.
 static inline int rl_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
 #endif

@@ -74,9 +74,10 @@ extension FoldJob: PlannedJob {
   /// Which tasks have left their results.
   ///
   /// - Throws: errors of reading.
-  public func finishedTasks() throws -> [Bool] {
+  public func finishedTasks(of plan: String) throws -> [Bool] {
     let tasks = tasks
-    if try isPublished() { return tasks.map { _ in true } }
+    if try isPublished(by: plan) { return tasks.map { _ in true } }
+    try checkOutput(replacing: request.replacing)
     let results = FoldResults(self, in: OutputFolder.temporaryPath(of: request.output))
     let hasCombined = try results.combinedStatistics() != nil
     return try tasks.map { task in
@@ -102,12 +103,16 @@ extension FoldJob: PlannedJob {
     guard tasks.indices.contains(number) else {
       throw PlanError.noTask(found: number, count: tasks.count)
     }
-    let task = tasks[number]
-    if try isPublished() { return false }
-    if task.stage == .finish {
-      _ = try finish(of: plan)
-      return true
-    }
+    if tasks[number].stage == .finish { return try finish(of: plan) != nil }
+    return try unlessPublished(by: plan, replacing: request.replacing) {
+      try run(tasks[number], tasks, of: plan, on: machine, progress: progress)
+    } ?? false
+  }
+
+  private func run(
+    _ task: PlannedTask, _ tasks: [PlannedTask], of plan: String, on machine: FoldMachine,
+    progress: @escaping @Sendable (_ done: Int, _ total: Int) throws -> Void
+  ) throws -> Bool {
     let workspace = try FoldWorkspace(self, of: plan, for: .withOthers)
     let results = workspace.results
     switch task.stage {
@@ -140,35 +145,21 @@ extension FoldJob: PlannedJob {
   /// - Returns: what all tasks did; nil where the output had its name before.
   /// - Throws: `PlanError.missingTasks`, `PlanError.held`; errors of writing.
   public func finish(of plan: String) throws -> FoldJobResult? {
-    if try isPublished() { return nil }
-    let tasks = tasks
-    guard try OutputFolder.isBegun(path: request.output) else {
-      throw PlanError.missingTasks(Array(tasks.indices.dropLast()))
-    }
-    let workspace = try FoldWorkspace(self, of: plan, for: .alone)
-    let records = try layout.shards.indices.map { try workspace.results.finished($0) }
-    let missing = tasks.indices.filter {
-      tasks[$0].stage == .fold && records[tasks[$0].part] == nil
-    }
-    guard missing.isEmpty else { throw PlanError.missingTasks(missing) }
-    try workspace.publish()
-    return FoldJobResult(
-      report: .combined(records.compactMap { $0?.report }), files: files, bytesWritten: byteCount,
-      resumedShards: 0)
-  }
-
-  /// Whether the output has its name already: all its files of tensors are there, of the sizes and
-  /// with the headers that are planned. Where an older output is to be replaced, nothing tells it
-  /// from the new one.
-  private func isPublished() throws -> Bool {
-    if request.replacing { return false }
-    return try layout.shards.allSatisfy { shard in
-      let path = layout.isFolder ? Paths.join(request.output, shard.name) : request.output
-      guard try Paths.kind(of: path) == .file else { return false }
-      let file = try ReadableFile(path: path)
-      let header = shard.layout.headerBytes
-      return try file.size == shard.layout.fileSize
-        && file.bytes(at: 0, count: header.count) == header
+    try unlessPublished(by: plan, replacing: request.replacing) {
+      let tasks = tasks
+      guard try OutputFolder.isBegun(path: request.output) else {
+        throw PlanError.missingTasks(Array(tasks.indices.dropLast()))
+      }
+      let workspace = try FoldWorkspace(self, of: plan, for: .alone)
+      let records = try layout.shards.indices.map { try workspace.results.finished($0) }
+      let missing = tasks.indices.filter {
+        tasks[$0].stage == .fold && records[tasks[$0].part] == nil
+      }
+      guard missing.isEmpty else { throw PlanError.missingTasks(missing) }
+      try workspace.publish(notingIn: plan)
+      return FoldJobResult(
+        report: .combined(records.compactMap { $0?.report }), files: files,
+        bytesWritten: byteCount, resumedShards: 0)
     }
   }
 

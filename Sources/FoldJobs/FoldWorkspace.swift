@@ -90,9 +90,13 @@ final class FoldWorkspace: Sendable {
   // MARK: The end
 
   /// Adds the other files and the index, and gives the folder its name.
-  func publish() throws {
+  ///
+  /// - Parameter plan: the plan that is to know its output by it.
+  func publish(notingIn plan: String? = nil) throws {
     guard job.layout.isFolder else {
-      return try folder.commit(file: job.layout.shards[0].name)
+      let name = job.layout.shards[0].name
+      if let plan { try Publication.note(nil, of: path(of: name), in: plan) }
+      return try folder.commit(file: name)
     }
     for name in job.base.companions { try copy(name) }
     if let indexName = job.layout.indexName {
@@ -102,6 +106,9 @@ final class FoldWorkspace: Sendable {
     }
     let names = FoldWorkspace.names(job)
     for name in try folder.entries where !names.contains(name) { try folder.remove(name) }
+    if let plan {
+      try Publication.note(job.layout.shards[0].name, of: folder.temporaryPath, in: plan)
+    }
     try folder.commit()
   }
 

@@ -87,8 +87,9 @@ extension MergeJob {
   /// task that needs it, which removes it.
   ///
   /// - Throws: `SystemError`.
-  public func finishedTasks() throws -> [Bool] {
-    let isPublished = try isPublished()
+  public func finishedTasks(of plan: String) throws -> [Bool] {
+    let isPublished = try isPublished(by: plan)
+    if !isPublished { try checkOutput(replacing: request.replacing) }
     return try works.indices.map { try isPublished || file(of: $0) != nil }
   }
 
@@ -107,7 +108,7 @@ extension MergeJob {
     guard works[number].stage != .finish else {
       return try finish(of: plan, on: machine, progress: progress) != nil
     }
-    return try unlessPublished {
+    return try unlessPublished(by: plan, replacing: request.replacing) {
       if try file(of: number) != nil { return false }
       try requireDone(needed(for: number))
       let folder = try workFolder(of: plan)
@@ -129,9 +130,9 @@ extension MergeJob {
     progress: @escaping @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws -> MergeJobResult? {
     let number = works.count - 1
-    return try unlessPublished {
+    return try unlessPublished(by: plan, replacing: request.replacing) {
       try requireDone(needed(for: number))
-      let folder = try workFolder(of: plan)
+      let folder = try workFolder(of: plan, for: .alone)
       let merge = merge(on: machine, progress)
       let fits = try CalibratedFits(adapter, merge.inputs)
       let fitted = try works.indices.filter { works[$0].stage == .fit }.map { task in
@@ -150,6 +151,9 @@ extension MergeJob {
         options: WriteOptions(
           replacing: request.replacing, compression: request.compression,
           threads: machine.threads, progress: progress))
+      // A folder is known by one of its files.
+      let name = try Paths.kind(of: output) == .folder ? Paths.entries(of: output).last : nil
+      try Publication.note(name, of: output, in: plan)
       folder.keep(false)
       return MergeJobResult(merge: figures, byteCount: file.byteCount)
     }

@@ -8,12 +8,14 @@ extension MergeJob {
   /// Opens or creates the folder, which stays when its owner goes.
   ///
   /// - Throws: `PlanError.held`, `FileError`, `SystemError`.
-  func workFolder(of plan: String) throws -> OutputFolder {
+  func workFolder(
+    of plan: String, for sharing: OutputFolder.Sharing = .withOthers
+  ) throws -> OutputFolder {
     // What a folder to be replaced may hold is the format's matter.
     let names: Set<String>? =
       try Paths.kind(of: output) == .folder ? Set(Paths.entries(of: output)) : nil
     return try WorkOwner.open(
-      output, names: names, replacing: request.replacing, for: .withOthers,
+      output, names: names, replacing: request.replacing, for: sharing,
       WorkOwner(fingerprint: fingerprint, plan: plan))
   }
 
@@ -52,23 +54,5 @@ extension MergeJob {
   func requireDone(_ needed: [Int]) throws {
     let missing = try needed.filter { try file(of: $0) == nil }
     guard missing.isEmpty else { throw PlanError.missingTasks(missing) }
-  }
-
-  /// Whether the output has its name already. Where an older one is to be replaced, nothing tells it
-  /// from the new one.
-  func isPublished() throws -> Bool {
-    try !request.replacing && Paths.kind(of: output) != .absent
-  }
-
-  /// Does something unless the job is at its end; an end that another machine brought meanwhile, and
-  /// that took the work folder away, is no failure.
-  func unlessPublished<Value>(_ body: () throws -> Value?) throws -> Value? {
-    if try isPublished() { return nil }
-    do {
-      return try body()
-    } catch {
-      if let isPublished = try? isPublished(), isPublished { return nil }
-      throw error
-    }
   }
 }

@@ -93,11 +93,11 @@ public struct MergeJob: PlannedJob {
     try self.init(request, on: machine)
   }
 
-  /// Checks that the output can be written, before any work.
+  /// Checks that no plan fills the place of an output.
   ///
-  /// - Throws: `FileError.exists` and the like.
-  public func checkOutput() throws {
-    try format.checkOutput(at: request.output, replacing: request.replacing)
+  /// - Throws: `PlanError.held`.
+  public static func checkFree(_ output: String) throws {
+    try WorkOwner.check(ofOutput: output, for: nil)
   }
 
   /// A line about base weights that are not those whose SHA-256 the adapter carries; none where there

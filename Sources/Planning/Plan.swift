@@ -65,7 +65,10 @@ public struct Plan: Sendable {
   ///
   /// - Throws: `PlanError.changedSince`.
   public func check(_ job: some PlannedJob) throws(PlanError) {
-    guard job.fingerprint != fingerprint else { return }
+    guard job.fingerprint != fingerprint else {
+      if job.tasks == tasks, Paths.absolute(output) == Paths.absolute(job.output) { return }
+      throw .notAPlan(path: path, problem: "its tasks are not those of its request")
+    }
     throw .changedSince(
       plan: path, what: job.change(since: inputs) ?? "the tool, or what it was asked,")
   }
@@ -131,9 +134,9 @@ extension PlannedTask {
   fileprivate init?(_ json: JSONValue) {
     guard let object = json.object,
       let stage = object["stage"]?.string.flatMap(Stage.init), let name = object["name"]?.string,
-      let part = object["part"]?.number?.integer,
-      let read = object["bytes_read"]?.number?.integer,
-      let written = object["bytes_written"]?.number?.integer
+      let part = object.count("part"),
+      let read = object.count("bytes_read"),
+      let written = object.count("bytes_written")
     else { return nil }
     self.init(stage: stage, part: part, name: name, bytesRead: read, bytesWritten: written)
   }

@@ -18,15 +18,19 @@ public enum PlanError: DiagnosableError, Equatable {
   case missingTasks([Int])
   /// Another run or plan fills the place where the output is made.
   case held(output: String, by: String, advice: String)
+  /// The output's name is taken by something that the plan did not make.
+  case foreignOutput(path: String)
   /// The task's number is to come from an engine, and none has said any.
   case noIndex
+  /// Processes that share all tasks, and a number of tasks for each.
+  case sharedTasks
   /// What an engine says of a task's number is no number.
   case badIndex(variable: String, found: String)
 
   /// What was asked for.
   public var failureKind: FailureKind {
     switch self {
-    case .noTask, .noStage, .exists, .noIndex: .usage
+    case .noTask, .noStage, .exists, .noIndex, .foreignOutput, .sharedTasks: .usage
     case .noPlan, .notAPlan, .changedSince, .badIndex: .badData
     case .missingTasks: .checkFailed
     case .held: .resource
@@ -55,9 +59,14 @@ public enum PlanError: DiagnosableError, Equatable {
       "\(PlanError.name(of: tasks)) must run before this one"
     case .held(let output, let owner, let advice):
       "\(output.escapedForTerminal): is being written by \(owner); \(advice)"
+    case .foreignOutput(let path):
+      "\(path.escapedForTerminal): is there, and this plan did not make it; remove it, or make the plan "
+        + "again with another output or --force"
     case .noIndex:
-      "--task auto: none of SLURM_ARRAY_TASK_ID, OMPI_COMM_WORLD_RANK, SLURM_PROCID, "
+      "--task auto: none of SLURM_ARRAY_TASK_ID, OMPI_COMM_WORLD_RANK, SLURM_PROCID in a step of srun, "
         + "JOB_COMPLETION_INDEX is set; name the task: --task N"
+    case .sharedTasks:
+      "--tasks-per-job is for processes that are given a number; these share all tasks: leave it out"
     case .badIndex(let variable, let found):
       "--task auto: \(variable) is no number of a task (found '\(found.escapedForTerminal)')"
     }

@@ -77,8 +77,8 @@ public struct PlanStatus: Sendable {
     try plan.check(job)
     tasks = plan.tasks
     self.queued = queued
-    isFinished = plan.isFinished
-    let done = isFinished ? tasks.map { _ in true } : try job.finishedTasks()
+    let done = try job.finishedTasks(of: plan.path)
+    isFinished = done.allSatisfy { $0 }
     let records = plan.tasks.indices.map { TaskRecord($0, of: plan.path) }
     self.records = records
     let now = WallClock.seconds
@@ -91,16 +91,10 @@ public struct PlanStatus: Sendable {
       case .done: return .waiting
       case .failed: return .failed
       case .running:
-        let isGone = queued.map { !$0.contains(number) } ?? false
+        // One that was begun by hand is none of the cluster's.
+        let isGone = record?.engineJob != nil && queued.map { !$0.contains(number) } ?? false
         return isGone || now - (record?.updated ?? 0) > TaskRecord.patience ? .lost : .running
       }
     }
-  }
-}
-
-extension Plan {
-  /// Whether the end of the job has run.
-  public var isFinished: Bool {
-    TaskRecord(tasks.count - 1, of: path)?.state == .done
   }
 }

@@ -23,8 +23,10 @@ public protocol PlannedJob<Machine>: Sendable {
   /// What of the inputs is not what it was when `inputs` was; nil where all is.
   func change(since inputs: JSONValue) -> String?
 
-  /// Which tasks have left their results; all of them where the output has its name.
-  func finishedTasks() throws -> [Bool]
+  /// Which tasks have left their results; all of them where the output has its name, by this plan.
+  ///
+  /// - Throws: `PlanError.foreignOutput`; errors of reading.
+  func finishedTasks(of plan: String) throws -> [Bool]
 
   /// Runs one task: it leaves its result whole or not at all, and does nothing where that is there.
   ///

@@ -23,20 +23,23 @@ public enum TaskChoice: Sendable, Equatable {
       }
       return value
     }
-    func share(_ rank: Int, of variables: [String]) throws(PlanError) -> TaskChoice {
-      for variable in variables {
-        guard let count = try number(variable) else { continue }
-        guard count > rank else { throw .badIndex(variable: variable, found: "\(count)") }
-        return .share(rank: rank, count: count)
-      }
-      return .one(number: rank)
+    func share(_ rank: Int, of count: Int, _ variable: String) throws(PlanError) -> TaskChoice {
+      guard count > rank else { throw .badIndex(variable: variable, found: "\(count)") }
+      return .share(rank: rank, count: count)
     }
     if let index = try number("SLURM_ARRAY_TASK_ID") {
       self = .one(number: index)
     } else if let rank = try number("OMPI_COMM_WORLD_RANK") {
-      self = try share(rank, of: ["OMPI_COMM_WORLD_SIZE"])
-    } else if let rank = try number("SLURM_PROCID") {
-      self = try share(rank, of: ["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"])
+      let variable = "OMPI_COMM_WORLD_SIZE"
+      self =
+        if let count = try number(variable) { try share(rank, of: count, variable) } else {
+          .one(number: rank)
+        }
+    } else if let rank = try number("SLURM_PROCID"),
+      let count = try number("SLURM_STEP_NUM_TASKS")
+    {
+      // Without the number of its processes it is no step of srun, but the script around one.
+      self = try share(rank, of: count, "SLURM_STEP_NUM_TASKS")
     } else if let index = try number("JOB_COMPLETION_INDEX") {
       self = .one(number: index)
     } else {
@@ -56,6 +59,7 @@ public enum TaskChoice: Sendable, Equatable {
         throw .noTask(found: number, count: (numbers.count + several - 1) / several)
       }
       return Array(numbers.dropFirst(first).prefix(several))
+    case .share(let rank, _) where rank >= numbers.count: return []
     case .share(let rank, let count):
       return Array(stride(from: numbers.lowerBound + rank, to: numbers.upperBound, by: count))
     }

@@ -62,11 +62,11 @@ public struct TaskRecord: Sendable, Equatable {
     guard let text = try? ReadableFile.contents(of: path, limit: 1 << 20),
       let object = (try? JSONValue(parsing: text))?.object,
       let state = object["state"]?.string.flatMap(State.init),
-      let host = object["host"]?.string, let process = object["process"]?.number?.integer,
-      let started = object["started"]?.number?.integer,
-      let updated = object["updated"]?.number?.integer,
-      let attempt = object["attempt"]?.number?.integer,
-      let bytesDone = object["bytes_done"]?.number?.integer
+      let host = object["host"]?.string, let process = object.count("process"),
+      let started = object.count("started"),
+      let updated = object.count("updated"),
+      let attempt = object.count("attempt"),
+      let bytesDone = object.count("bytes_done")
     else { return nil }
     self.state = state
     self.host = host

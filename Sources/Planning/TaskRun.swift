@@ -32,21 +32,19 @@ public struct TaskRun<Job: PlannedJob>: Sendable {
         note(done, total)
         try progress(done, total)
       }
-    } ?? false
+    }
   }
 
   /// Does what a task does, and notes how it fares.
   ///
   /// - Parameter body: given what to call with bytes done and all bytes.
-  /// - Returns: nil where the whole job is finished, so that nothing was to be done.
   /// - Throws: `PlanError.noTask`; what `body` throws.
   public func noting<Result>(
     _ number: Int, _ body: (_ note: @escaping @Sendable (Int, Int) -> Void) throws -> Result
-  ) throws -> Result? {
+  ) throws -> Result {
     guard plan.tasks.indices.contains(number) else {
       throw PlanError.noTask(found: number, count: plan.tasks.count)
     }
-    if plan.isFinished { return nil }
     let notes = TaskNotes(number, of: plan)
     defer { notes.stop() }
     do {

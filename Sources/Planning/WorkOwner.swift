@@ -30,8 +30,8 @@ package struct WorkOwner: Sendable, Equatable {
     guard let text = try? ReadableFile.contents(of: path, limit: 1 << 20),
       let object = (try? JSONValue(parsing: text))?.object,
       let fingerprint = object["fingerprint"]?.string, let host = object["host"]?.string,
-      let process = object["process"]?.number?.integer, let user = object["user"]?.string,
-      let since = object["since"]?.number?.integer
+      let process = object.count("process"), let user = object["user"]?.string,
+      let since = object.count("since")
     else { return nil }
     self.fingerprint = fingerprint
     plan = object["plan"]?.string
@@ -78,7 +78,7 @@ package struct WorkOwner: Sendable, Equatable {
     do {
       folder = try OutputFolder(path: output, names: names, replacing: replacing, for: sharing)
     } catch FileError.inUse {
-      throw held(output, WorkOwner(in: OutputFolder.temporaryPath(of: output)))
+      throw held(output, WorkOwner(in: OutputFolder.temporaryPath(of: output)), owner.fingerprint)
     }
     // What lies in it may be another's until that is known.
     folder.keep()
@@ -94,9 +94,9 @@ package struct WorkOwner: Sendable, Equatable {
       }
     }
     if let earlier { try owner.checkMayFollow(earlier, output) }
+    folder.keep(owner.plan != nil)
     // What a run on one machine left, which holds no lock any more, is anyone's.
     if earlier?.plan == nil { try owner.write(in: place, replacing: true) }
-    folder.keep(owner.plan != nil)
     return folder
   }
 
@@ -107,7 +107,9 @@ package struct WorkOwner: Sendable, Equatable {
     }
   }
 
-  private static func held(_ output: String, _ owner: WorkOwner?) -> PlanError {
+  private static func held(
+    _ output: String, _ owner: WorkOwner?, _ fingerprint: String? = nil
+  ) -> PlanError {
     guard let owner else {
       return .held(output: output, by: "another run", advice: "wait until it is done")
     }
@@ -118,6 +120,11 @@ package struct WorkOwner: Sendable, Equatable {
       return .held(
         output: output, by: "process \(owner.identity.process) of \(place), \(age)",
         advice: "wait until it is done, or stop it")
+    }
+    if owner.fingerprint == fingerprint {
+      return .held(
+        output: output, by: "another task of the plan \(plan) (\(place), \(age))",
+        advice: "wait until it is done: 'resloratool plan status \(plan)'")
     }
     let folder = OutputFolder.temporaryPath(of: output).escapedForTerminal
     return .held(

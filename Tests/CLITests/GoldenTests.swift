@@ -136,12 +136,15 @@ import Testing
     #expect(record == recorded, "record anew with RECORD_GOLDENS=1 if the change is intended")
   }
 
-  /// Wall times, the disk's free bytes and the path of the folder replaced by a word.
+  /// Times, rates, the disk's free bytes and the paths of the folder and the tool replaced by a word.
   private func withoutTimes(_ text: String, in folder: TemporaryFolder) -> String {
     text.replacing(folder.path, with: "FOLDER").replacing(
+      Paths.absolute(Tool.path), with: "TOOL"
+    ).replacing(
       #/"seconds": [0-9.e-]+/#, with: "\"seconds\": TIME"
     )
     .replacing(#/"bytes_free": [0-9]+/#, with: "\"bytes_free\": FREE")
+    .replacing(#/ done, [0-9.]+ .?B\/s\n/#, with: " done\n")
     .replacing(#/(verified|SHA-256)([^\n]*), [0-9.]+ s\n/#) { "\($0.1)\($0.2), TIME\n" }
   }
 

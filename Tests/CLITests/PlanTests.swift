@@ -97,6 +97,7 @@ import Testing
       echo "$@" >> "\(bin)/calls"
       number=$(wc -l < "\(bin)/calls")
       [ "$number" -lt \(failing) ] || { echo "no such partition" >&2; exit 1; }
+      echo "sbatch: this is charged to somebody" >&2
       echo "$((100 + number));main"
       """)
     try program("scancel", "echo scancel \"$@\" >> \"\(bin)/calls\"")
@@ -129,7 +130,7 @@ import Testing
     // Of 101 nothing is heard any more, 104 waits; a number that was given again is another's.
     try folder.write(
       Array(
-        "104 0 resloratool-finish\n103 0 other\n".utf8), to: "bin/queue")
+        "104 0 resloratool-finish-out.safetensors.plan\n103 0 other\n".utf8), to: "bin/queue")
     let plan = "out.safetensors.plan"
     let status = try run(["plan", "status", plan, "--json"], environment, in: folder)
     #expect(status.status == 0)
@@ -148,20 +149,88 @@ import Testing
       ])
   }
 
-  @Test("where the cluster refuses a stage, those before it are cancelled; a retry submits all")
+  @Test(
+    "where the cluster refuses a stage, those before it are cancelled, and no plan is in the way")
   func refused() throws {
     let folder = try basic()
-    let outcome = try run(
-      PlanTests.fold + ["--engine", "slurm"], cluster(failing: 3, in: folder), in: folder)
+    let environment = try cluster(failing: 3, in: folder)
+    let before = folder.entries
+    let outcome = try run(PlanTests.fold + ["--engine", "slurm"], environment, in: folder)
     #expect(outcome.status == 4)
-    #expect(outcome.error == "error: sbatch failed: no such partition\n")
+    #expect(outcome.error.hasPrefix("error: sbatch failed: no such partition"))
     #expect(try calls(folder).last == "scancel 101 102")
+    #expect(folder.entries == before)
+  }
+
+  @Test("where the cluster refuses all, no plan is left in the way of another try")
+  func refusedAtOnce() throws {
+    let folder = try basic()
+    let environment = try cluster(failing: 1, in: folder)
+    let before = folder.entries
+    let outcome = try run(PlanTests.fold + ["--engine", "slurm"], environment, in: folder)
+    #expect(outcome.status == 4)
+    #expect(folder.entries == before)
+  }
+
+  @Test("what is missing of a later stage waits for what still runs of an earlier one")
+  func retryBehind() throws {
+    let folder = try basic()
     let environment = try cluster(in: folder)
-    let status = try run(
-      ["plan", "status", "out.safetensors.plan", "--retry", "--json"], environment, in: folder)
-    #expect(status.status == 1, "nothing is in the queue")
+    let plan = "out.safetensors.plan"
+    try #require(run(PlanTests.fold + ["--engine", "slurm"], environment, in: folder).status == 0)
+    try folder.write(
+      Array("101 0 resloratool-statistics-\(plan)\n101 7 resloratool-statistics-\(plan)\n".utf8),
+      to: "bin/queue")
+    let retry = try run(["plan", "status", plan, "--retry", "--json"], environment, in: folder)
     #expect(
-      try status.json()["resubmitted"]?.array?.compactMap { $0.number?.integer } == [0, 1, 2, 3])
+      try retry.json()["resubmitted"]?.array?.compactMap { $0.number?.integer } == [1, 2, 3])
+    #expect(
+      try calls(folder)[4]
+        == "--parsable --array=0-0 --dependency=afterok:101 --kill-on-invalid-dep=yes combine.sh")
+  }
+
+  @Test("a cluster that does not answer is no reason not to tell what is known")
+  func silent() throws {
+    let folder = try basic()
+    let environment = try cluster(in: folder)
+    try #require(run(PlanTests.fold + ["--engine", "slurm"], environment, in: folder).status == 0)
+    try folder.write(
+      Array("#!/bin/sh\necho 'controller is down' >&2; exit 1\n".utf8), to: "bin/squeue")
+    let status = try run(["plan", "status", "out.safetensors.plan"], environment, in: folder)
+    #expect(status.status == 0)
+    #expect(status.error.hasPrefix("warning: squeue failed: controller is down"))
+  }
+
+  @Test("--follow ends when the output is there, or nothing more will come")
+  func following() throws {
+    let folder = try basic()
+    try succeed(PlanTests.fold + ["--plan-out", "p"], in: folder)
+    let follower = try Tool.start(["plan", "status", "p", "--follow", "--json"], in: folder.path)
+    for task in 0..<4 { try succeed(["plan", "run", "p", "--task", "\(task)"], in: folder) }
+    let outcome = try follower.wait()
+    #expect(outcome.status == 0)
+    #expect(try outcome.json()["finished"]?.bool == true)
+  }
+
+  @Test("an output that something else made is not taken for the plan's")
+  func foreignOutput() throws {
+    let folder = try basic()
+    let fold = PlanTests.fold + ["--no-provenance"]
+    try succeed(fold + ["--plan-out", "p"], in: folder)
+    try succeed(fold + ["--scale", "2"], in: folder)
+    for arguments in [
+      ["run", "p", "--stage", "finish"], ["run", "p", "--task", "0"], ["status", "p"],
+    ] {
+      let outcome = try run(["plan"] + arguments, in: folder)
+      #expect(outcome.status == 2)
+      #expect(outcome.error.contains("is there, and this plan did not make it"))
+    }
+    // Where it may be replaced, it is, once.
+    try succeed(fold + ["--force", "--plan-out", "q"], in: folder)
+    for task in 0..<4 { try succeed(["plan", "run", "q", "--task", "\(task)"], in: folder) }
+    let bytes = try FileSystem.contents(folder.file("out.safetensors"))
+    try succeed(fold + ["--force"], in: folder)
+    #expect(try FileSystem.contents(folder.file("out.safetensors")) == bytes)
   }
 
   @Test("two plans into one output: the second is refused while the first fills it")
@@ -177,6 +246,16 @@ import Testing
       #expect(outcome.error.contains(folder.file("first")))
     }
     #expect(!folder.entries.contains("second"))
+    let merge = try run(
+      ["merge", "adapter", "--method", "none", "-o", "out.safetensors"], in: folder)
+    #expect(merge.status == 4 && merge.error.contains("is being written by the plan "))
+    let inside = try run(
+      [
+        "merge", "adapter", "-o", "m", "--plan-out", "m", "--calibration",
+        "activations-calibration.safetensors",
+      ],
+      in: folder)
+    #expect(inside.status == 2 && inside.error.contains("name another output"))
     let again = try run(PlanTests.fold + ["--plan-out", "first"], in: folder)
     #expect(again.status == 2)
     #expect(again.error.hasPrefix("error: first: exists already; "))

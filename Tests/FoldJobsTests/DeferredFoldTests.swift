@@ -37,6 +37,9 @@ import Testing
     let source: SafetensorsFile
     let base: String
 
+    /// A folder for what a plan notes.
+    var plan: String { folder.folder("plan") }
+
     init(_ test: Case) throws {
       fixture = FixtureCase(test.fixture)
       source = try SafetensorsFile(path: fixture.basePath)
@@ -170,7 +173,7 @@ import Testing
     let request = try made.request()
     let job = try FoldJob(request, on: JobCase.machine)
     for task in [0, 1, 2, 3, 4, 5, 7] {
-      _ = try job.run(task: task, of: "plan", on: JobCase.machine)
+      _ = try job.run(task: task, of: made.plan, on: JobCase.machine)
     }
     // As a run on one machine leaves it.
     try FileSystem.remove(Paths.join(OutputFolder.temporaryPath(of: request.output), ".owner.json"))

@@ -39,6 +39,9 @@ struct JobCase {
   static let layers = 6
   let base: String
 
+  /// A folder for what a plan notes.
+  var plan: String { folder.folder("plan") }
+
   /// A base in `shards` files with an index, a config and other files.
   init(shards: Int = 3, dtype: DType = .bf16) throws {
     base = folder.folder("base")

@@ -16,7 +16,7 @@ import Testing
   ) throws -> String {
     let job = try FoldJob(request, on: JobCase.machine)
     for shard in shards {
-      #expect(try job.run(task: shard, of: "plan", on: JobCase.machine))
+      #expect(try job.run(task: shard, of: made.plan, on: JobCase.machine))
     }
     let names = made.folder.entries.filter { $0.hasSuffix(".partial") }
     try #require(names.count == 1)
@@ -147,8 +147,8 @@ import Testing
         output: made.folder.file("out"), by: "another run", advice: "wait until it is done")
       #expect(throws: held) { try made.run(made.request()) }
       let job = try FoldJob(made.request(), on: JobCase.machine)
-      #expect(throws: held) { try job.run(task: 1, of: "plan", on: JobCase.machine) }
-      #expect(throws: held) { try job.finish(of: "plan") }
+      #expect(throws: held) { try job.run(task: 1, of: made.plan, on: JobCase.machine) }
+      #expect(throws: held) { try job.finish(of: made.plan) }
     }
     #expect(try made.run(made.request()).resumedShards == 1)
   }

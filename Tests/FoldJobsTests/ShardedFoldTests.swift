@@ -208,9 +208,9 @@ import Testing
     tasks.output = made.folder.file("tasks")
     let job = try FoldJob(tasks, on: JobCase.machine)
     for task in job.tasks.indices.dropLast().reversed() {
-      _ = try job.run(task: task, of: "plan", on: JobCase.machine)
+      _ = try job.run(task: task, of: made.plan, on: JobCase.machine)
     }
-    _ = try job.finish(of: "plan")
+    _ = try job.finish(of: made.plan)
     #expect(try made.files("tasks") == kept)
 
     request.dtype = .bf16

@@ -17,6 +17,9 @@ struct MergeCase {
 
   static let machine = FoldMachine(threads: 2)
 
+  /// A folder for what a plan notes.
+  var plan: String { folder.folder("plan") }
+
   /// A fixture with copies of everything in the folder.
   ///
   /// - Parameters:
@@ -116,7 +119,8 @@ struct MergeCase {
   func run(_ numbers: some Sequence<Int>, threads: Int = 2) throws {
     for number in numbers {
       #expect(
-        try job(threads: threads).run(task: number, of: "plan", on: FoldMachine(threads: threads)))
+        try job(threads: threads).run(
+          task: number, of: plan, on: FoldMachine(threads: threads)))
     }
   }
 

@@ -53,7 +53,7 @@ import Testing
     let job = try made.job()
     #expect(job.tasks.filter { $0.stage == .statistics }.count == 2)
     for number in job.tasks.indices {
-      _ = try job.run(task: number, of: "plan", on: MergeCase.machine)
+      _ = try job.run(task: number, of: made.plan, on: MergeCase.machine)
     }
     #expect(try made.files("out") == made.merged().files)
   }
@@ -70,7 +70,7 @@ import Testing
       #expect(
         throws: PlanError.changedSince(plan: "plan", what: what), sourceLocation: sourceLocation
       ) { try plan.check(now) }
-      #expect(try !now.finishedTasks()[0], sourceLocation: sourceLocation)
+      #expect(try !now.finishedTasks(of: made.plan)[0], sourceLocation: sourceLocation)
     }
     func rewriting(
       _ name: String, _ body: (String, [UInt8]) throws -> Void, _ check: () throws -> Void
@@ -158,11 +158,17 @@ import Testing
   @Test("a task that runs twice at the same time does no harm")
   func twice() async throws {
     let made = try copied()
-    let job = try made.job()
+    let (job, plan) = (try made.job(), made.plan)
     for number in job.tasks.indices {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<2 {
-          group.addTask { _ = try job.run(task: number, of: "plan", on: MergeCase.machine) }
+          group.addTask {
+            do {
+              _ = try job.run(task: number, of: plan, on: MergeCase.machine)
+            } catch PlanError.held where number == job.tasks.count - 1 {
+              // The end is for one alone.
+            }
+          }
         }
         try await group.waitForAll()
       }

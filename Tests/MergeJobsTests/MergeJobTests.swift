@@ -51,7 +51,7 @@ struct Setting: CustomStringConvertible {
     #expect(job.tasks.contains { $0.stage == .statistics } == setting.hasBase)
     try made.run(job.tasks.indices.dropLast())
     #expect(try Paths.kind(of: made.request.output) == .absent)
-    let result = try #require(try made.job().finish(of: "plan", on: MergeCase.machine))
+    let result = try #require(try made.job().finish(of: made.plan, on: MergeCase.machine))
     let (expected, files) = try made.merged()
     #expect(try made.files("out") == files)
     #expect(MergeCase.areSame(result.merge, expected))
@@ -68,18 +68,18 @@ struct Setting: CustomStringConvertible {
         let stage = job.tasks.indices.filter { job.tasks[$0].stage == kind }
           .map { ($0, generator.next()) }.sorted { $0.1 < $1.1 }.map(\.0)
         for (position, number) in stage.enumerated() {
-          #expect(try !job.finishedTasks()[number])
+          #expect(try !job.finishedTasks(of: made.plan)[number])
           try made.run([number], threads: 1 + position % 3)
-          #expect(try job.finishedTasks()[number])
-          #expect(try !job.run(task: number, of: "plan", on: MergeCase.machine))
+          #expect(try job.finishedTasks(of: made.plan)[number])
+          #expect(try !job.run(task: number, of: made.plan, on: MergeCase.machine))
         }
       }
-      #expect(try job.run(task: job.tasks.count - 1, of: "plan", on: MergeCase.machine))
+      #expect(try job.run(task: job.tasks.count - 1, of: made.plan, on: MergeCase.machine))
       #expect(try made.files("out") == made.merged().files)
       // After the end nothing is done a second time.
       for number in job.tasks.indices {
-        #expect(try job.finishedTasks()[number])
-        #expect(try !job.run(task: number, of: "plan", on: MergeCase.machine))
+        #expect(try job.finishedTasks(of: made.plan)[number])
+        #expect(try !job.run(task: number, of: made.plan, on: MergeCase.machine))
       }
       #expect(!made.folder.entries.contains { $0.hasPrefix(".") })
     }
@@ -93,7 +93,7 @@ struct Setting: CustomStringConvertible {
     made.request.truncation = .rank(2)
     let job = try made.job()
     for number in job.tasks.indices {
-      _ = try job.run(task: number, of: "plan", on: MergeCase.machine)
+      _ = try job.run(task: number, of: made.plan, on: MergeCase.machine)
     }
     #expect(try made.files("out") == made.merged().files)
     // In the place of another.
@@ -102,7 +102,7 @@ struct Setting: CustomStringConvertible {
     let again = try made.job()
     #expect(again.fingerprint == job.fingerprint)
     for number in job.tasks.indices {
-      _ = try again.run(task: number, of: "plan", on: MergeCase.machine)
+      _ = try again.run(task: number, of: made.plan, on: MergeCase.machine)
     }
     #expect(try made.files("out") == made.files("expected"))
   }
@@ -119,7 +119,7 @@ struct Setting: CustomStringConvertible {
     let job = try made.job()
     func expectMissing(_ tasks: [Int], _ number: Int) {
       #expect(throws: PlanError.missingTasks(tasks)) {
-        try job.run(task: number, of: "plan", on: MergeCase.machine)
+        try job.run(task: number, of: made.plan, on: MergeCase.machine)
       }
     }
     let (combine, fits) = (tasks(job, .combine)[0], tasks(job, .fit))
@@ -134,7 +134,7 @@ struct Setting: CustomStringConvertible {
     expectMissing(Array(fits.dropFirst()), job.tasks.count - 1)
     for number in [-1, job.tasks.count] {
       #expect(throws: PlanError.noTask(found: number, count: job.tasks.count)) {
-        try job.run(task: number, of: "plan", on: MergeCase.machine)
+        try job.run(task: number, of: made.plan, on: MergeCase.machine)
       }
     }
   }
@@ -177,25 +177,25 @@ struct Setting: CustomStringConvertible {
     for place in [bytes.count / 2, bytes.count - 1, bytes.count - 40] {
       try FileSystem.overwrite(path, at: place, with: [bytes[place] ^ 1])
       #expect(throws: MergeJobError.damaged(path: path, task: number)) {
-        try job.run(task: user, of: "plan", on: MergeCase.machine)
+        try job.run(task: user, of: made.plan, on: MergeCase.machine)
       }
       #expect(try Paths.kind(of: path) == .absent)
-      #expect(try !job.finishedTasks()[number])
+      #expect(try !job.finishedTasks(of: made.plan)[number])
       try made.run([number])
       #expect(try FileSystem.contents(path) == bytes)
     }
     // Cut off, or of another job, it counts as not there.
     try FileSystem.truncate(path, to: bytes.count - 1)
-    #expect(try !job.finishedTasks()[number])
+    #expect(try !job.finishedTasks(of: made.plan)[number])
     let header = String(decoding: bytes, as: UTF8.self)
     #expect(header.contains(job.fingerprint))
     var foreign = bytes
     foreign[60] ^= 1
     try FileSystem.write(foreign, to: path)
-    #expect(try !job.finishedTasks()[number])
+    #expect(try !job.finishedTasks(of: made.plan)[number])
     try made.run([number])
     for number in job.tasks.indices {
-      _ = try job.run(task: number, of: "plan", on: MergeCase.machine)
+      _ = try job.run(task: number, of: made.plan, on: MergeCase.machine)
     }
     #expect(try made.files("out") == made.merged().files)
   }

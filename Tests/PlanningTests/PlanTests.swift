@@ -63,17 +63,50 @@ import Testing
     #expect(throws: PlanError.noTask(found: 4, count: 4)) { try run(4, on: ()) }
   }
 
-  @Test("when the end has run nothing is done any more")
+  @Test("the end has come when the output is there, and is what the plan made")
   func finished() throws {
     let job = CountingJob(output: output)
     let plan = try Plan.write(job, to: path)
     #expect(try TaskRun(plan, job)(3, on: ()))
-    #expect(plan.isFinished)
-    // Results may be gone: the output has its name.
+    // Results may be gone, and so may notes: the output has its name.
     let other = CountingJob(output: output)
-    #expect(try !TaskRun(plan, other)(0, on: ()))
+    try FileSystem.remove(folder.file("p/tasks/3.json"))
     #expect(try PlanStatus(plan, other, queued: []).isFinished)
     #expect(try PlanStatus(plan, other, queued: []).bytesDone == 400)
+    #expect(try !TaskRun(plan, other)(3, on: ()))
+    // Removed since: there is everything to do again.
+    try FileSystem.remove(output)
+    #expect(
+      try PlanStatus(plan, other, queued: nil).states == [.waiting, .waiting, .waiting, .waiting])
+    // Another one in its place.
+    try FileSystem.write([2], to: folder.file("other"))
+    try FileSystem.write([1], to: output)
+    #expect(throws: PlanError.foreignOutput(path: output)) {
+      try PlanStatus(plan, other, queued: nil)
+    }
+    #expect(throws: PlanError.foreignOutput(path: output)) { try TaskRun(plan, other)(3, on: ()) }
+  }
+
+  @Test("a plan whose tasks are not those of its job, and numbers beyond all bounds, are refused")
+  func damaged() throws {
+    let job = CountingJob(output: output)
+    try Plan.write(job, to: path)
+    let text = String(decoding: try FileSystem.contents(folder.file("p/plan.json")), as: UTF8.self)
+    for (from, to) in [
+      ("\"bytes_read\": 100", "\"bytes_read\": 101"), ("\"part\": 0", "\"part\": 1"),
+      ("\"bytes_read\": 100", "\"bytes_read\": 9223372036854775807"),
+      ("\"bytes_read\": 100", "\"bytes_read\": -1"),
+      ("\"output\": \"", "\"output\": \"/x"),
+    ] {
+      try #require(text.contains(from))
+      try folder.write(Array(text.replacing(from, with: to).utf8), to: "p/plan.json")
+      #expect(throws: PlanError.self, "\(to)") {
+        try PlanStatus(Plan(path: path), job, queued: nil)
+      }
+    }
+    let none = text.replacing(#/"tasks": \[[^\]]*\]/#, with: "\"tasks\": []")
+    try folder.write(Array(none.utf8), to: "p/plan.json")
+    #expect(throws: PlanError.self) { try PlanStatus(Plan(path: path), job, queued: nil) }
   }
 
   @Test("a task that runs, one without a word for long, and one that the cluster lost")
@@ -86,9 +119,15 @@ import Testing
     }
     let states = try run.noting(0) { note in
       note(1, 4)
-      return [try state(nil), try state([0]), try state([1])]
+      let states = [try state(nil), try state([0]), try state([1])]
+      // As one of a cluster notes it.
+      let path = folder.file("p/tasks/0.json")
+      let text = String(decoding: try FileSystem.contents(path), as: UTF8.self)
+      try FileSystem.write(
+        Array(text.replacing("\"attempt\"", with: "\"job\":\"7_0\",\"attempt\"").utf8), to: path)
+      return try states + [state([0]), state([1])]
     }
-    #expect(states == [.running, .running, .lost])
+    #expect(states == [.running, .running, .running, .running, .lost])
     let note = folder.file("p/tasks/0.json")
     let text = String(decoding: try FileSystem.contents(note), as: UTF8.self)
     let now = WallClock.seconds
@@ -97,6 +136,12 @@ import Testing
         .replacing("\"done\"", with: "\"running\"")
       try FileSystem.write(Array(updated.utf8), to: note)
       #expect(try PlanStatus(plan, job, queued: nil).states[0] == state)
+    }
+    // Numbers that no clock gives.
+    for number in ["9223372036854775807", "-9223372036854775808"] {
+      try FileSystem.write(
+        Array(text.replacing(/"updated":\d+/, with: "\"updated\":\(number)").utf8), to: note)
+      #expect(try PlanStatus(plan, job, queued: nil).states[0] == .waiting)
     }
     // What can't be read says nothing.
     try FileSystem.write(Array("{".utf8), to: note)

@@ -14,10 +14,11 @@ import Testing
     #expect(
       try choice(["OMPI_COMM_WORLD_RANK": "3", "OMPI_COMM_WORLD_SIZE": "8", "SLURM_PROCID": "1"])
         == .share(rank: 3, count: 8))
-    #expect(try choice(["SLURM_PROCID": "1", "SLURM_NTASKS": "4"]) == .share(rank: 1, count: 4))
     #expect(
       try choice(["SLURM_PROCID": "1", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "2"])
         == .share(rank: 1, count: 2))
+    // The script around the steps is none of its processes.
+    #expect(throws: PlanError.noIndex) { try choice(["SLURM_PROCID": "0", "SLURM_NTASKS": "4"]) }
     #expect(throws: PlanError.noIndex) { try choice([:]) }
     for text in ["", "x", "-1", "1.5", "99999999999999999999"] {
       #expect(throws: PlanError.badIndex(variable: "SLURM_ARRAY_TASK_ID", found: text)) {
@@ -40,6 +41,7 @@ import Testing
       }
       #expect(shares.sorted() == Array(numbers))
     }
+    #expect(try TaskChoice.share(rank: .max - 1, count: .max).tasks(of: numbers).isEmpty)
     for (number, several, count) in [(7, 1, 7), (2, 5, 2), (-1, 1, 7), (Int.max, 2, 4)] {
       #expect(throws: PlanError.noTask(found: number, count: count)) {
         try TaskChoice.one(number: number).tasks(of: numbers, several: several)

@@ -23,13 +23,13 @@ public enum SlurmError: DiagnosableError, Equatable {
   public var description: String {
     switch self {
     case .notFound(let command):
-      "\(command): not found; run this where Slurm's commands are, or see --engine-dry-run and "
-        + "'resloratool plan run'"
+      "\(command): not found; run this where Slurm's commands are, or the tasks another way: "
+        + "'resloratool plan run --help'"
     case .failed(let command, let message):
       "\(command) failed: \(message.escapedForTerminal)"
     case .path(let path):
-      "\(path.escapedForTerminal): Slurm takes no backslash in the path of a log; name another plan "
-        + "with --plan-out"
+      "\(path.escapedForTerminal): Slurm takes no backslash or control character in the path of a log; "
+        + "name another plan with --plan-out"
     case .notSubmitted(let plan):
       "\(plan.escapedForTerminal): was not given to Slurm; run its tasks with 'resloratool plan run'"
     }

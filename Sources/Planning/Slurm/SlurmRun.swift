@@ -54,28 +54,38 @@ public struct SlurmRun: Sendable {
     let path = Paths.join(plan.path, SlurmRun.fileName)
     let object = (try? JSONValue(parsing: try ReadableFile.json(at: path)))?.object
     guard let executable = object?["executable"]?.string,
-      let arguments = object?["arguments"]?.array?.compactMap(\.string),
-      let others = object?["options"]?.array?.compactMap(\.string),
-      let tasksPerJob = object?["tasks_per_job"]?.number?.integer, tasksPerJob > 0,
-      let submissions = object?["submissions"]?.array?.compactMap(Submission.init)
+      let arguments = object?["arguments"]?.array?.map(\.string),
+      let others = object?["options"]?.array?.map(\.string),
+      let tasksPerJob = object?.count("tasks_per_job"), (1...1_000_000).contains(tasksPerJob),
+      let submissions = object?["submissions"]?.array?.map(Submission.init),
+      arguments.allSatisfy({ $0 != nil }), others.allSatisfy({ $0 != nil }),
+      submissions.allSatisfy({ $0 != nil })
     else {
       throw PlanError.notAPlan(path: plan.path, problem: "its \(SlurmRun.fileName) is damaged")
     }
     self.init(
       plan,
       SlurmOptions(
-        partition: object?["partition"]?.string, time: object?["time"]?.string, others: others,
-        tasksPerJob: tasksPerJob), executable: executable, arguments: arguments)
-    self.submissions = submissions
+        partition: object?["partition"]?.string, time: object?["time"]?.string,
+        others: others.compactMap { $0 }, tasksPerJob: tasksPerJob), executable: executable,
+      arguments: arguments.compactMap { $0 })
+    self.submissions = submissions.compactMap { $0 }
   }
 
-  /// Checks that jobs of a plan that lies there can be submitted from here.
+  /// Checks that a plan may lie there.
   ///
-  /// - Throws: `SlurmError.path`, `SlurmError.notFound`, `SystemError`.
-  public static func check(plan path: String) throws {
-    if Paths.absolute(path).contains("\\") { throw SlurmError.path(path) }
-    _ = try run("sbatch", ["--version"])
+  /// - Throws: `SlurmError.path`.
+  public static func check(path: String) throws(SlurmError) {
+    let isPlain = Paths.absolute(path).unicodeScalars.allSatisfy {
+      $0 != "\\" && $0.value >= 0x20
+    }
+    if !isPlain { throw .path(path) }
   }
+
+  /// Checks that jobs can be submitted from here.
+  ///
+  /// - Throws: `SlurmError.notFound`, `SystemError`.
+  public static func checkCommands() throws { _ = try run("sbatch", ["--version"]) }
 
   /// Gives Slurm some tasks, stage after stage: each stage is to begin when those before it have
   /// succeeded. What Slurm still has of later stages than the first of them, it lets go of and is given
@@ -87,47 +97,73 @@ public struct SlurmRun: Sendable {
   public mutating func submit(_ numbers: [Int]) throws -> [Int] {
     guard let first = numbers.min() else { return [] }
     try Paths.makeFolder(Paths.join(plan.path, SlurmScript.logFolder))
-    let known = try queuedJobs()
+    // How it is submitted, for a retry, whatever comes of this.
+    try write()
+    let known = try Set(queuedElements().map(\.submission.job))
     let stages = plan.tasks.stages
-    let later = stages.drop { $0 != plan.tasks[first].stage }.dropFirst()
+    let stage = plan.tasks[first].stage
+    let earlier = stages.prefix { $0 != stage }
+    let later = stages.dropFirst(earlier.count + 1)
     let stale = submissions.filter { known.contains($0.job) && later.contains($0.stage) }
     if !stale.isEmpty { _ = try SlurmRun.run("scancel", stale.map(\.job)) }
     let wanted = Set(numbers).union(later.flatMap { plan.tasks.numbers(of: $0) })
-    // Of the first stage others may still run; that some of them failed is why we are here.
-    var dependencies = submissions.map(\.job).filter { job in
-      known.contains(job) && !stale.contains { $0.job == job }
-    }.map { "afterany:\($0)" }
+    func waiting(for stages: ArraySlice<PlannedTask.Stage>, _ kind: String) -> [String] {
+      submissions.filter { known.contains($0.job) && stages.contains($0.stage) }
+        .map { "\(kind):\($0.job)" }
+    }
+    // Of the same stage others may still run; that some of them failed is why we are here.
+    let beside = waiting(for: [stage], "afterany")
+    var dependencies = waiting(for: earlier, "afterok")
     var submitted: [Submission] = []
-    for script in scripts {
-      let all = plan.tasks.numbers(of: script.stage)
-      let parts = all.filter(wanted.contains).map { $0 - all.lowerBound }
-      if parts.isEmpty { continue }
-      let path = Paths.join(plan.path, script.name)
-      do {
-        try OutputFile.write(Array(script.text.utf8), to: path, replacing: true)
+    do {
+      for script in scripts {
+        let all = plan.tasks.numbers(of: script.stage)
+        let parts = all.filter(wanted.contains).map { $0 - all.lowerBound }
+        if parts.isEmpty { continue }
+        try OutputFile.write(
+          Array(script.text.utf8), to: Paths.join(plan.path, script.name), replacing: true)
         let array = script.array(of: parts, tasksPerJob: options.tasksPerJob)
-        let job = try SlurmRun.run(
-          "sbatch",
-          sbatchArguments(script, array, later.contains(script.stage) ? dependencies : []))
-        // `123`, or `123;cluster`
-        let id = String(job.prefix { $0 != ";" && !$0.isWhitespace })
-        guard !id.isEmpty, id.allSatisfy(\.isNumber) else {
-          throw SlurmError.failed(command: "sbatch", message: job)
-        }
-        submitted.append(Submission(stage: script.stage, job: id, array: array))
-        dependencies = (later.contains(script.stage) ? [] : dependencies) + ["afterok:\(id)"]
+        let job = try SlurmRun.submitted(sbatchArguments(script, array, dependencies))
+        submitted.append(Submission(stage: script.stage, job: job, array: array))
+        dependencies = ["afterok:\(job)"] + (script.stage == stage ? beside : [])
         submissions.append(submitted[submitted.count - 1])
         try write()
-      } catch {
-        if !submitted.isEmpty {
-          _ = try? SlurmRun.run("scancel", submitted.map(\.job))
-          submissions.removeLast(submitted.count)
-          try? write()
-        }
-        throw error
       }
+    } catch {
+      if !submitted.isEmpty {
+        _ = try? SlurmRun.run("scancel", submitted.map(\.job))
+        submissions.removeLast(submitted.count)
+        try? write()
+      }
+      throw error
     }
     return wanted.sorted()
+  }
+
+  /// Whether any task of the plan has run.
+  public var hasBegun: Bool {
+    (try? Paths.kind(of: Paths.join(plan.path, TaskRecord.folderName))) == .folder
+  }
+
+  /// Removes a plan of which nothing was submitted.
+  public func discard() {
+    let names = [SlurmRun.fileName, Plan.fileName] + scripts.map(\.name)
+    for name in names { try? Paths.remove(Paths.join(plan.path, name)) }
+    Paths.removeFolder(Paths.join(plan.path, SlurmScript.logFolder))
+    Paths.removeFolder(plan.path)
+  }
+
+  /// Slurm's number of a job that it takes; what else sites have `sbatch` say goes before it.
+  private static func submitted(_ arguments: [String]) throws -> String {
+    let text = try run("sbatch", arguments)
+    // `123`, or `123;cluster`
+    for line in text.split(separator: "\n").reversed() {
+      let number = line.prefix { $0 != ";" }
+      if !number.isEmpty, number.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+        return String(number)
+      }
+    }
+    throw SlurmError.failed(command: "sbatch", message: text)
   }
 
   /// The command line that submits jobs of a stage.
@@ -151,7 +187,7 @@ public struct SlurmRun: Sendable {
       let words = ["sbatch"] + sbatchArguments(script, array, last)
       // The number is only known once it is submitted: a variable of the shell.
       let command = words.map {
-        $0.contains("$") ? "\"\($0)\"" : $0.quotedForShell
+        $0.hasPrefix("--dependency=") ? "\"\($0)\"" : $0.quotedForShell
       }.joined(separator: " ")
       text += "# \(script.name)\n\(script.text)\n"
       text += "# \(script.stage.rawValue)=$(\(command))\n\n"
@@ -168,13 +204,9 @@ public struct SlurmRun: Sendable {
     for (submission, index) in try queuedElements() {
       let all = plan.tasks.numbers(of: submission.stage)
       let first = all.lowerBound + index * options.tasksPerJob
-      tasks.formUnion(first..<min(first + options.tasksPerJob, all.upperBound))
+      tasks.formUnion((first..<first + options.tasksPerJob).clamped(to: all))
     }
     return tasks
-  }
-
-  private func queuedJobs() throws -> Set<String> {
-    Set(try queuedElements().map(\.submission.job))
   }
 
   /// The elements of the plan's arrays that Slurm has.
@@ -183,11 +215,14 @@ public struct SlurmRun: Sendable {
     // Jobs that ended a while ago are unknown to Slurm, so all of the user's are asked for.
     let text = try SlurmRun.run("squeue", ["--me", "--noheader", "--array", "--format=%F %K %j"])
     return text.split(separator: "\n").compactMap { line in
-      let words = line.split(separator: " ")
-      guard words.count == 3, let index = Int(words[1]) else { return nil }
+      let words = line.split(separator: " ", maxSplits: 2)
+      guard words.count == 3, let index = Int(words[1]), (0..<1 << 30).contains(index) else {
+        return nil
+      }
       // A controller that lost its notes gives numbers again: the name must be right too.
-      return submissions.first {
-        $0.job == words[0] && SlurmScript.jobName($0.stage) == words[2]
+      return submissions.first { submission in
+        submission.job == words[0]
+          && scripts.contains { $0.stage == submission.stage && $0.jobName == words[2] }
       }.map { ($0, index) }
     }
   }
@@ -197,8 +232,10 @@ public struct SlurmRun: Sendable {
     if result.status == 127 { throw SlurmError.notFound(command: command) }
     guard result.status == 0 else {
       let lines = result.output.split(separator: "\n").joined(separator: "; ")
+      let advice =
+        lines.contains("Invalid job array") ? "; take more tasks to a job: --tasks-per-job" : ""
       throw SlurmError.failed(
-        command: command, message: lines.isEmpty ? "status \(result.status)" : lines)
+        command: command, message: (lines.isEmpty ? "status \(result.status)" : lines) + advice)
     }
     return result.output
   }

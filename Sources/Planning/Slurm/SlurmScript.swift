@@ -31,6 +31,8 @@ public struct SlurmScript: Sendable {
   public let stage: PlannedTask.Stage
   /// The script.
   public let text: String
+  /// What Slurm calls its jobs.
+  let jobName: String
   /// How many jobs run all its tasks.
   public let jobCount: Int
 
@@ -48,10 +50,11 @@ public struct SlurmScript: Sendable {
   ) {
     self.stage = stage
     let folder = Paths.absolute(plan.path)
+    jobName = "resloratool-\(stage.rawValue)-\(SlurmScript.label(folder))"
     let count = plan.tasks.numbers(of: stage).count
     jobCount = (count + options.tasksPerJob - 1) / options.tasksPerJob
     var directives = [
-      "--job-name=\(SlurmScript.jobName(stage))",
+      "--job-name=\(jobName)",
       "--output=\(SlurmScript.pattern(folder))/\(SlurmScript.logFolder)/\(stage.rawValue)-%a.log",
       "--open-mode=append", "--requeue",
     ]
@@ -80,8 +83,16 @@ public struct SlurmScript: Sendable {
   /// A path in a pattern of a log's name, where a percent sign begins a field.
   private static func pattern(_ path: String) -> String { path.replacing("%", with: "%%") }
 
-  /// What Slurm calls the jobs of a stage.
-  static func jobName(_ stage: PlannedTask.Stage) -> String { "resloratool-\(stage.rawValue)" }
+  /// A word for a plan, of the characters that nobody minds in the name of a job.
+  private static func label(_ plan: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        Paths.name(of: plan).unicodeScalars.map { scalar in
+          scalar.isASCII
+            && (scalar.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains(scalar))
+            ? scalar : "_"
+        }.prefix(60)))
+  }
 
   /// A directive as the script's reader has to be given it: it knows quotes and backslashes.
   private static func quoted(_ directive: String) -> String {

@@ -4,7 +4,6 @@ import ByteIO
 import FoldJobs
 import Folding
 import Merging
-import Planning
 import Tensors
 
 /// `fold`: adapters into base weights.
@@ -97,7 +96,6 @@ struct FoldCommand: ReadingCommand {
     let isResumed = try fold.isInPlace && FoldJob.isPending(inPlace: request.base)
     if !isResumed { try FoldJob.checkNotPending([request.base]) }
     try checkPage(request, isResumed: isResumed)
-    if plan.isPlanned { try Plan.checkAbsent(plan.path(output: request.output)) }
     let job = try open { try FoldJob(request, on: $0) }
     try OutputOptions.check(request.output, against: job.adapters.flatMap(\.files))
     if fold.isInPlace { try job.checkInPlace() } else { try job.checkOutput() }
@@ -150,17 +148,14 @@ struct FoldCommand: ReadingCommand {
         throw FileError.insideInput(path: request.output, input: request.base)
       }
     }
-    for path in [fold.undo, plan.isPlanned ? plan.path(output: request.output) : nil]
-      .compactMap({ $0 })
-    {
-      try OutputOptions.check(path, against: inputs + [request.base])
-      guard fold.isInPlace || Paths.absolute(path) != Paths.absolute(request.output) else {
-        throw FileError.outputIsInput(path: path, input: request.output)
-      }
-      if !fold.isInPlace, Paths.isInside(path, request.output) {
-        throw FileError.insideInput(path: path, input: request.output)
+    if let path = fold.undo {
+      if fold.isInPlace {
+        try OutputOptions.check(path, against: inputs + [request.base])
+      } else {
+        try OutputOptions.check(path, besides: request.output, against: inputs + [request.base])
       }
     }
+    try plan.check(output: request.output, against: inputs + [request.base])
   }
 
   /// Opens a job, with a progress bar over what a merge reads of the base.

@@ -69,6 +69,7 @@ struct MergeCommand: ReadingCommand {
     try format.checkOutput(at: output, replacing: target.force)
     try page.check(output: output, against: inputs, replacing: target.force)
     if plan.isPlanned { return try writePlan(input, output, format, inputs) }
+    try MergeJob.checkFree(output)
     let (result, warnings) = try merge.run(
       input, base: base?.source, allowsNonFinite: nonFinite.isAllowed, common)
     try Interruption.check()
@@ -97,8 +98,7 @@ struct MergeCommand: ReadingCommand {
     _ input: Adapter, _ output: String, _ format: AdapterOutputFormat, _ inputs: [String?]
   ) throws {
     guard let choice = merge.settings.calibration.choice else { preconditionFailure("validated") }
-    try Plan.checkAbsent(plan.path(output: output))
-    try OutputOptions.check(plan.path(output: output), against: inputs)
+    try plan.check(output: output, against: inputs)
     var request = MergeRequest(adapter: adapter, calibration: choice, output: output)
     request.base = base
     request.method = merge.method
@@ -110,6 +110,7 @@ struct MergeCommand: ReadingCommand {
     request.allowsNonFinite = nonFinite.isAllowed
     request.replacing = target.force
     let job = try MergeJob(request.absolute, on: foldMachine)
+    common.warn(try job.warnings + job.warningsOfOtherBase(on: foldMachine))
     guard let report = try plan(job, plan) else { return }
     let json = JSONValue.members([
       "output": .string(job.output), "plan": report.path, "tasks": report.tasks,

@@ -20,11 +20,17 @@ extension ReadingCommand {
       try common.print(.members(["scripts": .string(preview)]), preview)
       return nil
     }
-    if options.engine != nil { try SlurmRun.check(plan: path) }
+    if options.engine != nil { try SlurmRun.checkCommands() }
     let plan = try Plan.write(job, to: path)
     guard options.engine != nil else { return PlanReport(plan, []) }
     var run = slurm(plan)
-    try run.submit(Array(plan.tasks.indices))
+    do {
+      try run.submit(Array(plan.tasks.indices))
+    } catch {
+      // Where Slurm refuses the first of all, so that another try finds nothing in the way.
+      if !run.hasBegun { run.discard() }
+      throw error
+    }
     return PlanReport(plan, run.submissions)
   }
 }

@@ -120,6 +120,7 @@ struct PlanRunCommand: ReadingCommand {
       case .number(let number): .one(number: number)
       case nil: .one(number: 0)
       }
+    if case .share = choice, tasksPerJob != nil { throw .sharedTasks }
     return try choice.tasks(of: numbers, several: tasksPerJob ?? 1)
   }
 
@@ -141,7 +142,7 @@ struct PlanRunCommand: ReadingCommand {
       replacing: job.request.replacing)
     let number = plan.tasks.count - 1
     let result = try TaskRun(plan, job).noting(number) { _ in try job.finish(of: plan.path) }
-    guard let result, let result else { return try print([(number, false)]) }
+    guard let result else { return try print([(number, false)]) }
     var report = FoldCommandReport(job, threads: common.threadCount, undoPath: nil)
     report.pagePath = page.path
     report.result = result
@@ -158,7 +159,7 @@ struct PlanRunCommand: ReadingCommand {
     let result = try TaskRun(plan, job).noting(number) { note in
       try job.finish(of: plan.path, on: foldMachine) { note($0, $1) }
     }
-    guard let result, let result else { return try print([(number, false)]) }
+    guard let result else { return try print([(number, false)]) }
     var report = MergeReport(
       job.adapter, result.merge, output: job.output, byteCount: result.byteCount, isDryRun: false)
     report.warnings = job.warnings + result.merge.warnings

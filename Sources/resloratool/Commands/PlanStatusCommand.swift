@@ -31,15 +31,17 @@ struct PlanStatusCommand: ReadingCommand {
 
   private func tell(_ plan: Plan, _ job: some PlannedJob) throws {
     var slurm = try SlurmRun.isSubmitted(plan) || retry ? SlurmRun(of: plan) : nil
+    let queue = SlurmQueue(common)
     func look() throws -> PlanStatus {
       // In this order: what ended in between has noted how.
-      let queued = try slurm?.queued()
+      let queued = queue.tasks(of: slurm)
       return try PlanStatus(plan, job, queued: queued)
     }
     var status = try look()
     var resubmitted: [Int] = []
     if retry, !status.missing.isEmpty {
       resubmitted = try slurm?.submit(status.missing) ?? []
+      queue.forget()
       status = try look()
     }
     if follow { try wait(while: &status, look) }
@@ -50,7 +52,7 @@ struct PlanStatusCommand: ReadingCommand {
 
   /// Looks again and again until nothing is to be waited for.
   private func wait(while status: inout PlanStatus, _ look: () throws -> PlanStatus) throws {
-    let bar = ProgressBar("folding", isQuiet: common.quiet)
+    let bar = ProgressBar("done", isQuiet: common.quiet)
     defer { bar.finish() }
     while !status.isFinished, !status.isStuck {
       try bar.update(status.bytesDone, of: status.bytesTotal)
@@ -61,5 +63,37 @@ struct PlanStatusCommand: ReadingCommand {
       }
       status = try look()
     }
+  }
+}
+
+/// What Slurm has, asked for now and then: sites dislike to be asked every second.
+private final class SlurmQueue {
+  private static let interval = Duration.seconds(15)
+
+  private let common: CommonOptions
+  private var known: (tasks: Set<Int>?, at: ContinuousClock.Instant)?
+  private var hasWarned = false
+
+  init(_ common: CommonOptions) { self.common = common }
+
+  /// Has the next question asked.
+  func forget() { known = nil }
+
+  /// The tasks that Slurm has, a while ago at most; nil where there are none, or it does not answer.
+  func tasks(of slurm: SlurmRun?) -> Set<Int>? {
+    guard let slurm else { return nil }
+    let now = ContinuousClock.now
+    if let known, now - known.at < SlurmQueue.interval { return known.tasks }
+    var tasks: Set<Int>?
+    do {
+      tasks = try slurm.queued()
+    } catch {
+      if !hasWarned {
+        common.warn(["\(error): what Slurm still has is not known; this goes by the tasks' notes"])
+      }
+      hasWarned = true
+    }
+    known = (tasks, now)
+    return tasks
   }
 }

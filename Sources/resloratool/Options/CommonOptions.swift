@@ -83,6 +83,18 @@ struct OutputOptions: ParsableArguments {
   }
 }
 
+extension OutputOptions {
+  /// Checks, before any work, another file or folder that is written besides the output: it is none of the
+  /// inputs either, and neither the output nor in it.
+  static func check(_ path: String, besides output: String, against inputs: [String?]) throws {
+    try check(path, against: inputs)
+    guard Paths.absolute(path) != Paths.absolute(output) else {
+      throw FileError.outputIsInput(path: path, input: output)
+    }
+    if Paths.isInside(path, output) { throw FileError.insideInput(path: path, input: output) }
+  }
+}
+
 /// A dtype that results can be written in.
 enum OutputDType: String, ExpressibleByArgument, CaseIterable {
   case f64, f32, f16, bf16

@@ -67,6 +67,15 @@ struct PlanOptions: ParsableArguments {
     out ?? Paths.withoutTrailingSlashes(output) + ".plan"
   }
 
+  /// Checks, before any work, that the plan can be written.
+  func check(output: String, against inputs: [String?]) throws {
+    guard isPlanned else { return }
+    let path = path(output: output)
+    try OutputOptions.check(path, besides: output, against: inputs)
+    try Plan.checkAbsent(path)
+    if engine != nil { try SlurmRun.check(path: path) }
+  }
+
   var slurm: SlurmOptions {
     SlurmOptions(
       partition: partition, time: time, others: sbatchOptions, tasksPerJob: tasksPerJob ?? 1)
