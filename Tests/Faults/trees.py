@@ -8,8 +8,11 @@ from pathlib import Path
 TEMPORARY = re.compile(r"\.(?P<name>.+?)(\.[0-9a-f]+)?\.partial(/.*)?")
 JOURNAL = ".fold-journal"
 # What differs from run to run: in a record of a shard the time of its file, in a page and in the JSON
-# on standard output the seconds that it took.
-TIMES = re.compile(rb'"changed":\d+|"seconds": ?[0-9.e-]+|<dt>Time</dt><dd>.*?</dd>')
+# on standard output the seconds that it took and what the disk has free.
+TIMES = re.compile(
+    rb'"changed":\d+|"seconds": ?[0-9.e-]+|"bytes_free": ?\d+|<dt>Time</dt><dd>.*?</dd>')
+# What a plan's tasks note of themselves, for people, and by what a plan knows its output.
+NOTES = re.compile(r"plan/(tasks(/.*)?|\.?published\.json.*)")
 
 
 def snapshot(folder):
@@ -17,10 +20,14 @@ def snapshot(folder):
     found = {}
     for place, folders, files in os.walk(folder):
         for name in folders:
-            found[os.path.relpath(os.path.join(place, name), folder) + "/"] = ""
+            relative = os.path.relpath(os.path.join(place, name), folder)
+            if not NOTES.fullmatch(relative):
+                found[relative + "/"] = ""
         for name in files:
             path = os.path.join(place, name)
-            found[os.path.relpath(path, folder)] = content_hash(path)
+            relative = os.path.relpath(path, folder)
+            if not NOTES.fullmatch(relative):
+                found[relative] = content_hash(path)
     return found
 
 
