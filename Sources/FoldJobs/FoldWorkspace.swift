@@ -24,11 +24,11 @@ final class FoldWorkspace: Sendable {
   /// - Throws: `PlanError.held`, `FileError`, `SystemError`.
   init(_ job: FoldJob) throws {
     self.job = job
+    results = FoldResults(job, in: OutputFolder.temporaryPath(of: job.request.output))
     folder = try WorkOwner.open(
       job.request.output, names: job.layout.isFolder ? FoldWorkspace.names(job) : nil,
       replacing: job.request.replacing, for: .alone,
-      WorkOwner(fingerprint: job.fingerprint, plan: nil))
-    results = FoldResults(job, in: folder.temporaryPath)
+      WorkOwner(fingerprint: results.fingerprint, plan: nil))
     for name in try folder.entries where !(try results.isOurs(name)) && name != WorkOwner.fileName {
       try folder.remove(name)
     }
@@ -40,11 +40,11 @@ final class FoldWorkspace: Sendable {
   /// - Throws: `PlanError.held`, `FileError`, `SystemError`.
   init(_ job: FoldJob, of plan: String, for sharing: OutputFolder.Sharing) throws {
     self.job = job
+    results = FoldResults(job, in: OutputFolder.temporaryPath(of: job.request.output))
     folder = try WorkOwner.open(
       job.request.output, names: job.layout.isFolder ? FoldWorkspace.names(job) : nil,
       replacing: job.request.replacing, for: sharing,
-      WorkOwner(fingerprint: job.fingerprint, plan: plan))
-    results = FoldResults(job, in: folder.temporaryPath)
+      WorkOwner(fingerprint: results.fingerprint, plan: plan))
   }
 
   /// Checks that the disk has room for the shards that are not finished.
